@@ -1,0 +1,28 @@
+//! A TON chain in one process: real contract code in a real virtual machine, real blocks and
+//! proofs, and a clock you can move.
+//!
+//! [`Chain`] is the chain itself: it does nothing until it is told to, and the same calls give the
+//! same blocks. It knows nothing of sockets and of what contracts are for.
+
+mod block;
+mod chain;
+mod config;
+mod error;
+pub mod exec;
+mod genesis;
+mod getter;
+mod master;
+mod shard;
+mod view;
+mod wallet;
+
+pub use chain::{Chain, MAX_EXTERNAL_BYTES};
+pub use config::{GLOBAL_ID, GLOBAL_VERSION, Prices};
+pub use error::{Error, Result};
+pub use genesis::{Genesis, GenesisAccount, SUPPLY};
+pub use getter::{GetMethod, StackItem, method_id};
+pub use shard::MAX_CASCADE;
+pub use view::{
+    AccountView, MessageKind, MessageView, Refusal, Round, Short, Ton, TransactionView,
+};
+pub use wallet::{SUBWALLET, Transfer, Wallet};

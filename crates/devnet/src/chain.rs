@@ -1,0 +1,316 @@
+//! The chain: a list of rounds over a genesis, a pool of waiting messages, and a clock that its
+//! owner moves. No sockets, no threads, no time of its own.
+
+use std::collections::HashMap;
+
+use ed25519_dalek::SigningKey;
+use sha2::{Digest, Sha256};
+use tycho_types::models::{
+    IntAddr, Message, MsgInfo, ShardAccount, ShardIdent, ShardStateUnsplit, StdAddr,
+};
+use tycho_types::prelude::*;
+
+use crate::block::{StoredBlock, next_lt};
+use crate::error::{Error, Result};
+use crate::exec::{self, Config, Moment, Outcome};
+use crate::genesis::{Genesis, zero_state};
+use crate::getter::{self, GetMethod, StackItem};
+use crate::view::{AccountView, Round, TransactionView};
+use crate::wallet::{Transfer, Wallet, derive};
+use crate::{master, shard};
+
+/// The largest external message, as on the mainnet.
+pub const MAX_EXTERNAL_BYTES: usize = 65_535;
+/// The deepest external message, as on the mainnet.
+const MAX_EXTERNAL_DEPTH: u16 = 512;
+/// For how long a payment of the faucet may wait for its block, in seconds of the chain.
+const FAUCET_PATIENCE: u32 = 3_600;
+
+/// A TON chain: one shard of the basechain and the masterchain over it.
+pub struct Chain {
+    pub(crate) key: SigningKey,
+    pub(crate) short_id: HashBytes,
+    pub(crate) config: Config,
+    /// Masterchain blocks by seqno.
+    pub(crate) master: Vec<StoredBlock>,
+    /// Shard blocks by seqno.
+    pub(crate) shard: Vec<StoredBlock>,
+    /// Where each transaction is, by account and logical time.
+    pub(crate) transactions: HashMap<(HashBytes, u64), Located>,
+    pub(crate) now: u32,
+    /// Short hashes of the validator set: masterchain, basechain.
+    validator_hashes: (u32, u32),
+    waiting: Vec<Cell>,
+    payments: Vec<Transfer>,
+    faucet: Wallet,
+}
+
+/// A transaction and the shard block it is in.
+pub(crate) struct Located {
+    pub(crate) seqno: u32,
+    pub(crate) cell: Cell,
+}
+
+impl Chain {
+    /// Begins a chain. Equal geneses give equal chains.
+    pub fn genesis(genesis: Genesis) -> Result<Self> {
+        let key = SigningKey::from_bytes(&derive(&genesis.seed, "validator"));
+        let public = key.verifying_key().to_bytes();
+        let short_id = short_id(&public);
+        let zero = zero_state(&genesis, HashBytes(public), short_id)?;
+        let set = zero.config.get_current_validator_set()?;
+        let catchain = zero.config.params.get_catchain_config()?;
+        let subset_hash = |shard| {
+            let subset = set.compute_subset(shard, &catchain, 0);
+            subset.map(|(_, hash)| hash).ok_or_else(|| Error::Genesis("no validators".into()))
+        };
+        let validator_hashes =
+            (subset_hash(ShardIdent::MASTERCHAIN)?, subset_hash(ShardIdent::BASECHAIN)?);
+        Ok(Self {
+            key,
+            short_id,
+            config: Config::new(zero.config, genesis.now)?,
+            master: vec![zero.master],
+            shard: vec![zero.shard],
+            transactions: HashMap::new(),
+            now: genesis.now,
+            validator_hashes,
+            waiting: Vec::new(),
+            payments: Vec::new(),
+            faucet: genesis.faucet()?,
+        })
+    }
+
+    /// Seqno of the last round.
+    pub fn seqno(&self) -> u32 {
+        self.last_master().id.seqno
+    }
+
+    /// The latest time the chain was told, in unix seconds.
+    pub fn now(&self) -> u32 {
+        self.now
+    }
+
+    /// Tells the time without making a block. Messages are checked against it.
+    pub fn advance(&mut self, now: u32) -> Result<()> {
+        if now < self.now {
+            return Err(Error::ClockBack { asked: now, at: self.now });
+        }
+        self.now = now;
+        Ok(self.config.set_now(now)?)
+    }
+
+    /// How many messages and payments wait for the next round.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len() + self.payments.len()
+    }
+
+    /// Takes an external message (a BoC) for the next round.
+    ///
+    /// It is tried out on the account as it is now; a message that the account would not accept is
+    /// refused with the exit code. A message that waits already is taken silently.
+    pub fn send(&mut self, boc: &[u8]) -> Result<()> {
+        let (message, address) = decode_external(boc)?;
+        if self.waiting.iter().any(|waiting| waiting.repr_hash() == message.repr_hash()) {
+            return Ok(());
+        }
+        let account = match self.shard_account(address.address)? {
+            Some(account) => account,
+            None => shard::absent_account()?,
+        };
+        match exec::run(&self.config, self.moment(), &address, &account, message.clone())? {
+            Outcome::Done(_) => {
+                self.waiting.push(message);
+                Ok(())
+            }
+            Outcome::NotAccepted { exit_code } => Err(Error::Refused {
+                account: address.address.0,
+                exit_code,
+                reason: exec::why_not_accepted(exit_code, &address, &account, &message),
+            }),
+        }
+    }
+
+    /// Makes the faucet pay in the next round. The transfer does not bounce.
+    pub fn pay(&mut self, to: [u8; 32], nano: u128) {
+        self.payments.push(Transfer::plain(to, nano));
+    }
+
+    /// Address of the faucet's wallet.
+    pub fn faucet(&self) -> [u8; 32] {
+        self.faucet.address()
+    }
+
+    /// Makes a shard block of all waiting messages and the masterchain block over it.
+    ///
+    /// `now` is in unix seconds and must not be before the chain's time. Every waiting message is
+    /// used up: it is in `transactions` or in `refused`. If the call fails with anything but
+    /// [`Error::ClockBack`], it has met a bug: no block was made, and the waiting messages are gone.
+    pub fn produce(&mut self, now: u32) -> Result<Round> {
+        self.advance(now)?;
+        let mut externals = self.sign_payments()?;
+        externals.append(&mut self.waiting);
+
+        let prev_key_block = self.seqno().min(1);
+        let made = shard::build(
+            &shard::Base {
+                config: &self.config,
+                previous: self.last_shard(),
+                master: self.last_master(),
+                now,
+                prev_key_block,
+                validator_list_hash: self.validator_hashes.1,
+                validator: HashBytes(self.key.verifying_key().to_bytes()),
+            },
+            &externals,
+        )?;
+        let master = master::build(&master::Base {
+            previous: self.last_master(),
+            shard: &made.block,
+            config: self.config.raw(),
+            now,
+            prev_key_block,
+            validator_list_hash: self.validator_hashes.0,
+            key: &self.key,
+            short_id: self.short_id,
+        })?;
+        let transactions =
+            made.transactions.iter().map(TransactionView::load).collect::<Result<Vec<_>>>()?;
+
+        let seqno = made.block.id.seqno;
+        for view in &transactions {
+            let located = Located { seqno, cell: view.cell.clone() };
+            self.transactions.insert((HashBytes(view.account), view.lt), located);
+        }
+        self.shard.push(made.block);
+        self.master.push(master);
+        Ok(Round { seqno, now, transactions, refused: made.refused })
+    }
+
+    /// An account as of the last round; `None` if it does not exist.
+    pub fn account(&self, address: &[u8; 32]) -> Option<AccountView> {
+        let account = self.shard_account(HashBytes(*address)).ok()??;
+        let state = account.load_account().ok()??;
+        Some(AccountView::new(&state, account.last_trans_lt, account.last_trans_hash))
+    }
+
+    /// The last transactions of an account, the newest first, at most `limit`.
+    pub fn history(&self, address: &[u8; 32], limit: usize) -> Result<Vec<TransactionView>> {
+        let mut history = Vec::new();
+        let Some(account) = self.account(address) else { return Ok(history) };
+        let mut lt = account.last_lt;
+        while history.len() < limit
+            && let Some(located) = self.transactions.get(&(HashBytes(*address), lt))
+        {
+            lt = located.cell.parse::<tycho_types::models::Transaction>()?.prev_trans_lt;
+            history.push(TransactionView::load(&located.cell)?);
+        }
+        Ok(history)
+    }
+
+    /// Runs a get method on the account as of the last round, at the chain's time.
+    pub fn get_method(
+        &self,
+        address: &[u8; 32],
+        name: &str,
+        arguments: Vec<StackItem>,
+    ) -> Result<GetMethod> {
+        let account = self.shard_account(HashBytes(*address))?;
+        let state = match account {
+            Some(account) => account.load_account()?,
+            None => None,
+        };
+        let state = state.ok_or(Error::NoCode(*address))?;
+        let id = getter::method_id(name);
+        getter::get_method(&self.config, self.moment(), &state, id, arguments)
+    }
+
+    /// The raw account, as it is stored in the last shard state.
+    pub fn shard_account(&self, address: HashBytes) -> Result<Option<ShardAccount>> {
+        let state = self.last_shard().state.parse::<ShardStateUnsplit>()?;
+        Ok(state.load_accounts()?.get(address)?.map(|(_, account)| account))
+    }
+
+    /// The blockchain configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(crate) fn last_master(&self) -> &StoredBlock {
+        &self.master[self.master.len() - 1]
+    }
+
+    pub(crate) fn last_shard(&self) -> &StoredBlock {
+        &self.shard[self.shard.len() - 1]
+    }
+
+    /// The moment of the next block, if it were made now.
+    pub(crate) fn moment(&self) -> Moment {
+        let block_lt = next_lt(self.last_shard().end_lt.max(self.last_master().end_lt));
+        Moment {
+            now: self.now,
+            block_lt,
+            min_lt: block_lt + 1,
+            rand_seed: shard::rand_seed(self.last_shard()),
+            prev_mc_block: Some(self.last_master().id),
+        }
+    }
+
+    /// One message per payment, with ascending seqnos.
+    fn sign_payments(&mut self) -> Result<Vec<Cell>> {
+        let payments = std::mem::take(&mut self.payments);
+        if payments.is_empty() {
+            return Ok(Vec::new());
+        }
+        let account = self.account(&self.faucet.address());
+        let data = account.and_then(|account| account.data);
+        let seqno = Wallet::seqno(&data.ok_or(Error::NoCode(self.faucet.address()))?)?;
+        let valid_until = self.now.saturating_add(FAUCET_PATIENCE);
+        (seqno..)
+            .zip(&payments)
+            .map(|(seqno, payment)| {
+                let boc = self.faucet.sign(seqno, valid_until, std::slice::from_ref(payment))?;
+                Ok(decode_external(&boc)?.0)
+            })
+            .collect()
+    }
+}
+
+/// Short id of an ed25519 key: the hash of its TL `pub.ed25519`.
+pub(crate) fn short_id(public: &[u8; 32]) -> HashBytes {
+    const PUB_ED25519: [u8; 4] = 0x4813_b4c6_u32.to_le_bytes();
+    HashBytes(Sha256::new().chain_update(PUB_ED25519).chain_update(public).finalize().into())
+}
+
+/// Reads and checks the form of an external message to the basechain.
+fn decode_external(boc: &[u8]) -> Result<(Cell, StdAddr)> {
+    if boc.len() > MAX_EXTERNAL_BYTES {
+        let got = boc.len();
+        return Err(Error::Malformed(format!("{got} bytes, at most {MAX_EXTERNAL_BYTES} go")));
+    }
+    let cell = Boc::decode(boc).map_err(|error| Error::Malformed(format!("boc: {error}")))?;
+    let depth = cell.as_ref().repr_depth();
+    if depth > MAX_EXTERNAL_DEPTH {
+        return Err(Error::Malformed(format!("depth {depth}, at most {MAX_EXTERNAL_DEPTH} goes")));
+    }
+    if cell.is_exotic() {
+        return Err(Error::Malformed("the root cell is not an ordinary one".into()));
+    }
+    let message = cell
+        .parse::<Message<'_>>()
+        .map_err(|error| Error::Malformed(format!("not a message: {error}")))?;
+    let MsgInfo::ExtIn(info) = &message.info else {
+        return Err(Error::Malformed("not an external inbound message".into()));
+    };
+    let address = match &info.dst {
+        IntAddr::Std(address) if address.workchain == 0 && address.anycast.is_none() => {
+            address.clone()
+        }
+        other => {
+            let reason =
+                format!("destination {other}: this chain has accounts in workchain 0 only");
+            return Err(Error::Malformed(reason));
+        }
+    };
+    Ok((cell, address))
+}
