@@ -1,0 +1,252 @@
+//! The peer's proposals: checked in the order of protocol.md 6.1, taken as a whole or not at all.
+
+use alloc::{string::String, sync::Arc};
+
+use crate::{
+    amount::{Nano, Time},
+    channel::{Change, Channel},
+    conditionals::UpdateProof,
+    key::SecretKey,
+    propose::{BUSY, COUNTERPARTY_INCORRECT, owed},
+    semichannel::{SemiBody, SignedSemi},
+    tl::{Action, ProposeAction},
+};
+
+/// What one side may ask of the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Live conditionals on the peer's side.
+    pub conditionals: u32,
+    /// Smallest capacity.
+    pub dust: Nano,
+    /// Longest life of a conditional, seconds.
+    pub lifetime_secs: u32,
+}
+
+/// A proposal that this channel can take. Nothing has happened until the caller adopts [`Accepted::channel`];
+/// what concerns more than one channel is checked by the caller first.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    pub channel: Channel,
+    /// Our re-signed state: the answer.
+    pub answer: SignedSemi,
+    /// What the peer did to its dictionary.
+    pub change: Change,
+    /// The peer's state shows that it has taken our pending proposal: its change.
+    pub concluded: Option<Change>,
+    pub want_response: bool,
+    /// It was taken before; the answer is repeated and nothing changes.
+    pub replay: bool,
+}
+
+/// The literal reason of a refusal (protocol.md 6.1, 6.4-6.7).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refusal(pub String);
+
+impl From<&str> for Refusal {
+    fn from(reason: &str) -> Self {
+        Self(reason.into())
+    }
+}
+
+macro_rules! refuse {
+    ($($text:tt)*) => { return Err(Refusal(alloc::format!($($text)*))) };
+}
+
+impl Channel {
+    /// Checks a proposal of the peer and computes what it leads to. The caller has checked that the peer owns the
+    /// other key of this channel.
+    pub fn accept(
+        &self,
+        now: Time,
+        proposal: &ProposeAction,
+        bounds: &Bounds,
+        key: &SecretKey,
+    ) -> Result<Accepted, Refusal> {
+        if self.chain.closed {
+            refuse!("channel is currently not accepting new actions");
+        }
+        let signed = SignedSemi::from_cell(&proposal.state)
+            .map_err(|_| Refusal::from("failed to verify passed state: malformed state"))?;
+        if signed.state.channel_id != self.terms.open.channel_id {
+            refuse!("failed to verify passed state: diff channel id");
+        }
+        // An all-zero signature never verifies: unsigned states exist only in our own fresh records (N7).
+        if !signed.verify(&self.terms.their_key()) {
+            refuse!("failed to verify passed state: invalid signature");
+        }
+        let (new, old) = (&signed.state.data, self.theirs.body());
+        if new.sent < old.sent {
+            refuse!("amount decrease is not allowed");
+        }
+        let proof = UpdateProof::parse(proposal.conditionals.as_ref(), &new.conditionals)
+            .map_err(|error| Refusal(alloc::format!("incorrect update proof: {error}")))?;
+        if new.seqno == old.seqno && self.theirs.ready() {
+            if new != old {
+                refuse!("inconsistent state, this seqno with different content was already committed");
+            }
+            return Ok(self.replayed());
+        }
+        if Some(new.seqno) != old.seqno.checked_add(1) {
+            let want = old.seqno.saturating_add(1);
+            refuse!("incorrect state seqno {}, want {want}", new.seqno);
+        }
+
+        let (mut next, concluded) = self.in_turn(&signed)?;
+        let change = next.their_change(now, proposal, &signed.state.data, &proof, bounds)?;
+        match signed.state.counterparty {
+            None if next.ours.ready() => refuse!("counterparty state downgrade attempt"),
+            Some(copy) if copy != *next.ours.body() => refuse!("{COUNTERPARTY_INCORRECT}"),
+            None | Some(_) => {}
+        }
+        match &change {
+            Change::Nothing => {}
+            Change::Open(conditional) => next
+                .theirs
+                .conditionals
+                .insert(*conditional)
+                .map_err(|_| Refusal::from("dictionary slot of this virtual key is taken"))?,
+            Change::Close(conditional, _) | Change::Remove(conditional) => {
+                next.theirs.conditionals.remove(&conditional.key);
+            }
+        }
+        if next.theirs.conditionals.hash() != new.conditionals {
+            refuse!("incorrect resulting hash");
+        }
+        let held = next.theirs.conditionals.held();
+        let left = next.their_balance_after(new, held);
+        if left < 0 && (new.sent > old.sent || matches!(change, Change::Open(_))) {
+            let missing = Nano(left.unsigned_abs());
+            refuse!("not enough available balance, you need {missing} more tunnel channel through me");
+        }
+
+        next.theirs.signed = signed;
+        next.ours.signed = SignedSemi::sign(next.our_state(*next.ours.body()), key);
+        let want_response = matches!(proposal.action, Action::IncrementStates { want_response: true });
+        if want_response {
+            next.increment = Some(false);
+        }
+        let next = next.resigned(key);
+        let answer = next.ours.signed.clone();
+        Ok(Accepted { channel: next, answer, change, concluded, want_response, replay: false })
+    }
+
+    fn replayed(&self) -> Accepted {
+        Accepted {
+            channel: self.clone(),
+            answer: self.ours.signed.clone(),
+            change: Change::Nothing,
+            concluded: None,
+            want_response: false,
+            replay: true,
+        }
+    }
+
+    /// Whose turn it is when a proposal of ours is on its way too. Their copy of our ledger tells whether they
+    /// have taken ours already; if not, left goes first, and right signs its own again over the new state.
+    fn in_turn(&self, signed: &SignedSemi) -> Result<(Self, Option<Change>), Refusal> {
+        let Some(pending) = self.pending.as_ref().map(Arc::clone) else {
+            return Ok((self.clone(), None));
+        };
+        if signed.state.counterparty == Some(pending.next.state.data) {
+            return Ok((self.concluded(&pending), Some(pending.change.clone())));
+        }
+        if self.terms.we_left {
+            return Err(BUSY.into());
+        }
+        Ok((self.clone(), None))
+    }
+
+    /// The action's own checks, as far as they concern this channel alone.
+    fn their_change(
+        &self,
+        now: Time,
+        proposal: &ProposeAction,
+        new: &SemiBody,
+        proof: &UpdateProof,
+        bounds: &Bounds,
+    ) -> Result<Change, Refusal> {
+        let absent = |key, reason: &str| match proof.get(key) {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) => Err(Refusal(reason.into())),
+            Err(error) => Err(Refusal(alloc::format!("incorrect update proof: {error}"))),
+        };
+        let gained = Nano(new.sent.0.saturating_sub(self.theirs.body().sent.0));
+        match &proposal.action {
+            Action::IncrementStates { .. } => {
+                if gained != Nano::ZERO && !self.usable() {
+                    refuse!("value cannot move before both sides have signed");
+                }
+                Ok(Change::Nothing)
+            }
+            Action::OpenVirtual(open) => {
+                if !self.usable() {
+                    refuse!("channel is not active");
+                }
+                let found = proof.get(&open.channel_key);
+                let Ok(Some(conditional)) = found else {
+                    refuse!("failed to find virtual channel in their new state");
+                };
+                if conditional.capacity < bounds.dust.max(Nano(1)) {
+                    refuse!("invalid capacity");
+                }
+                if conditional.prepay != Nano::ZERO {
+                    refuse!("prepay must be zero in a new virtual channel");
+                }
+                let least = now
+                    .plus_secs(self.terms.safe_close_secs.saturating_add(self.terms.min_safe_secs));
+                if conditional.deadline.at() < least {
+                    let close = i64::from(self.terms.safe_close_secs);
+                    let safe = i64::from(conditional.deadline.0)
+                        .saturating_sub(i64::from(now.seconds()))
+                        .saturating_sub(close);
+                    let min = self.terms.min_safe_secs;
+                    refuse!("safe virtual channel deadline is less than acceptable: {safe}, {min}");
+                }
+                if conditional.deadline.at() > now.plus_secs(bounds.lifetime_secs) {
+                    refuse!("virtual channel deadline is too far");
+                }
+                if self.theirs.conditionals.slot_taken(&conditional.key) {
+                    refuse!("channel with this key is already exists and has different configuration");
+                }
+                if self.theirs.conditionals.len() >= bounds.conditionals {
+                    refuse!("too many virtual channels: at most {}", bounds.conditionals);
+                }
+                Ok(Change::Open(conditional))
+            }
+            Action::ConfirmClose { key, state } => {
+                absent(key, "condition should be removed to close")?;
+                let Some(conditional) = self.theirs.conditionals.get(key) else {
+                    refuse!("virtual channel is not found");
+                };
+                if !state.verify(key) {
+                    refuse!("incorrect channel state signature");
+                }
+                if state.amount > conditional.capacity {
+                    refuse!("amount cannot be > capacity");
+                }
+                let need = owed(&conditional, state).ok_or(Refusal::from("amount is too big"))?;
+                if gained < need {
+                    refuse!("incorrect amount unlocked: {gained} instead of {need}");
+                }
+                Ok(Change::Close(conditional, *state))
+            }
+            Action::RemoveVirtual { key } => {
+                absent(key, "condition should be removed to unlock")?;
+                let Some(conditional) = self.theirs.conditionals.get(key) else {
+                    refuse!("virtual channel is not found");
+                };
+                Ok(Change::Remove(conditional))
+            }
+            Action::CommitVirtual { .. }
+            | Action::RentCapacity { .. }
+            | Action::CooperativeCommit { .. }
+            | Action::CooperativeClose { .. }
+            | Action::CloseVirtual { .. }
+            | Action::RequestRemoveVirtual { .. } => {
+                refuse!("this action is not supported here as a proposal")
+            }
+        }
+    }
+}

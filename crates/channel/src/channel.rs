@@ -1,0 +1,260 @@
+//! One channel: two signed ledgers, the conditionals behind them, and what the contract holds.
+//!
+//! A [`Channel`] is a value: every change gives a new one and leaves the old as it was, so that an error half-way
+//! changes nothing. Copies are cheap, the dictionaries share their cells. Our own proposals are in `propose.rs`,
+//! the peer's in `accept.rs`.
+
+use alloc::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    amount::{Deadline, Nano, Time},
+    conditional::Conditional,
+    conditionals::Conditionals,
+    contract::{Address, OpenConfig, Storage},
+    key::{PublicKey, Signature},
+    resolve::Resolve,
+    semichannel::{SemiBody, SemiChannel, SignedSemi},
+    tl::Action,
+};
+
+/// What was fixed when the channel was opened.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    pub address: Address,
+    pub open: OpenConfig,
+    /// We own `key_a`: we are left, and the master of the lock.
+    pub we_left: bool,
+    /// SafeOnchainClosePeriod (protocol.md section 1), seconds, as it was when the record was made.
+    pub safe_close_secs: u32,
+    /// Least further life of a conditional, seconds.
+    pub min_safe_secs: u32,
+}
+
+impl Terms {
+    pub fn our_key(&self) -> PublicKey {
+        if self.we_left { self.open.key_a } else { self.open.key_b }
+    }
+
+    pub fn their_key(&self) -> PublicKey {
+        if self.we_left { self.open.key_b } else { self.open.key_a }
+    }
+}
+
+/// One direction: the ledger that its owner signs, and what the contract holds for the owner.
+#[derive(Clone, Debug)]
+pub struct Side {
+    pub signed: SignedSemi,
+    pub conditionals: Conditionals,
+    pub deposited: Nano,
+    pub withdrawn: Nano,
+}
+
+impl Side {
+    /// The owner has signed at least once.
+    pub fn ready(&self) -> bool {
+        !self.signed.signature.is_zero()
+    }
+
+    pub fn body(&self) -> &SemiBody {
+        &self.signed.state.data
+    }
+}
+
+/// What a proposal does to the dictionary of its proposer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    Nothing,
+    Open(Conditional),
+    Close(Conditional, Resolve),
+    Remove(Conditional),
+}
+
+/// A proposal of ours that may be accepted at any moment: it is on disk before it leaves, and stays until the
+/// peer has answered it (safety.md N1).
+#[derive(Clone, Debug)]
+pub struct Pending {
+    pub action: Action,
+    pub change: Change,
+    pub next: SignedSemi,
+    /// Our dictionary after the change.
+    pub conditionals: Conditionals,
+}
+
+/// Money that an old or refused state of ours can still claim on chain (safety.md N2, N3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shadow {
+    pub key: PublicKey,
+    pub held: Nano,
+    /// From here on the contract refuses the claim, margin included.
+    pub until: Deadline,
+}
+
+/// The contract as last proven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnChain {
+    /// Masterchain seqno of the proof; 0: never seen.
+    pub block: u32,
+    /// The contract is initialised and not in dispute.
+    pub open: bool,
+    /// It was initialised once and is not any more, or a dispute runs: no value moves again.
+    pub closed: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Channel {
+    pub terms: Arc<Terms>,
+    pub ours: Side,
+    pub theirs: Side,
+    pub pending: Option<Arc<Pending>>,
+    pub shadows: Arc<[Shadow]>,
+    pub chain: OnChain,
+    /// An increment is owed to the peer: `Some(want_response)`.
+    pub increment: Option<bool>,
+}
+
+/// Seconds by which the clock of the chain may lag behind ours when we wait for a deadline to pass there.
+pub const CHAIN_MARGIN_SECS: u32 = 300;
+
+impl Channel {
+    /// A fresh record: nobody has signed, nothing is on chain.
+    pub fn new(terms: Terms) -> Self {
+        let side = || Side {
+            signed: SignedSemi {
+                signature: Signature::ZERO,
+                state: SemiChannel {
+                    channel_id: terms.open.channel_id,
+                    data: SemiBody::default(),
+                    counterparty: Some(SemiBody::default()),
+                },
+            },
+            conditionals: Conditionals::new(),
+            deposited: Nano::ZERO,
+            withdrawn: Nano::ZERO,
+        };
+        Self {
+            ours: side(),
+            theirs: side(),
+            pending: None,
+            shadows: Arc::from([]),
+            chain: OnChain::default(),
+            increment: terms.we_left.then_some(true),
+            terms: Arc::new(terms),
+        }
+    }
+
+    /// Both sides have signed: each can leave alone.
+    pub fn ready(&self) -> bool {
+        self.ours.ready() && self.theirs.ready()
+    }
+
+    /// Value may move (safety.md N8, N10).
+    pub fn usable(&self) -> bool {
+        self.ready() && self.chain.open && !self.chain.closed
+    }
+
+    /// What we can spend: never counts a state of ours that is still open or could come back.
+    pub fn our_balance(&self) -> Nano {
+        let now = self.balance_of(&self.ours, &self.theirs, self.ours.conditionals.held());
+        let next = self.pending.as_ref().map(|pending| {
+            let ours = Side { signed: pending.next.clone(), ..self.ours.clone() };
+            self.balance_of(&ours, &self.theirs, pending.conditionals.held())
+        });
+        let least = next.map_or(now, |next| next.min(now));
+        let shadow = self.shadows.iter().fold(0_u128, |sum, s| sum.saturating_add(s.held.0));
+        positive(least.saturating_sub(i128::try_from(shadow).unwrap_or(i128::MAX)))
+    }
+
+    /// What the peer can spend, by the states that it has signed.
+    pub fn their_balance(&self) -> Nano {
+        positive(self.their_balance_after(self.theirs.body(), self.theirs.conditionals.held()))
+    }
+
+    /// The peer's balance if it had signed `body` with `held` promised; negative if it could not afford that.
+    pub(crate) fn their_balance_after(&self, body: &SemiBody, held: Nano) -> i128 {
+        let signed = SignedSemi {
+            signature: Signature::ZERO,
+            state: SemiChannel { data: *body, ..self.theirs.signed.state.clone() },
+        };
+        self.balance_of(&Side { signed, ..self.theirs.clone() }, &self.ours, held)
+    }
+
+    /// Protocol.md section 1: other.sent + deposited - withdrawn - sent - held.
+    fn balance_of(&self, side: &Side, other: &Side, held: Nano) -> i128 {
+        let n = |nano: Nano| i128::try_from(nano.0).unwrap_or(i128::MAX);
+        n(other.body().sent)
+            .saturating_add(n(side.deposited))
+            .saturating_sub(n(side.withdrawn))
+            .saturating_sub(n(side.body().sent))
+            .saturating_sub(n(held))
+    }
+
+    /// Everything of ours that cannot be spent now: promised, in a proposal, or claimable by an old state.
+    pub fn our_locked(&self) -> Nano {
+        let held = self.ours.conditionals.held();
+        let next = self.pending.as_ref().map_or(held, |p| p.conditionals.held());
+        let shadow = self.shadows.iter().fold(0_u128, |sum, s| sum.saturating_add(s.held.0));
+        Nano(held.0.max(next.0).saturating_add(shadow))
+    }
+
+    /// Takes over what the contract shows. Older proofs change nothing.
+    pub fn observed(&self, block: u32, storage: Option<&Storage>) -> Self {
+        if block < self.chain.block {
+            return self.clone();
+        }
+        let mut next = self.clone();
+        next.chain.block = block;
+        match storage {
+            Some(storage) if storage.initialized => {
+                next.chain.open = storage.quarantine.is_none();
+                next.chain.closed = self.chain.closed || storage.quarantine.is_some();
+                let (a, b) = if self.terms.we_left {
+                    (&mut next.ours, &mut next.theirs)
+                } else {
+                    (&mut next.theirs, &mut next.ours)
+                };
+                (a.deposited, a.withdrawn) = (storage.deposit_a, storage.withdraw_a);
+                (b.deposited, b.withdrawn) = (storage.deposit_b, storage.withdraw_b);
+            }
+            Some(_) | None => {
+                next.chain.closed = self.chain.closed || self.chain.open;
+                next.chain.open = false;
+            }
+        }
+        next
+    }
+
+    /// Forgets shadows that the contract would refuse by now.
+    pub fn without_dead_shadows(&self, now: Time) -> Option<Self> {
+        let dead = |s: &Shadow| s.until.at() < now;
+        if !self.shadows.iter().any(dead) {
+            return None;
+        }
+        let shadows = self.shadows.iter().filter(|s| !dead(s)).copied().collect();
+        Some(Self { shadows, ..self.clone() })
+    }
+
+    /// When the next shadow may be forgotten.
+    pub fn next_shadow_end(&self) -> Option<Time> {
+        self.shadows.iter().map(|s| s.until.at().plus_ms(1)).min()
+    }
+
+    pub(crate) fn with_shadow(&self, conditional: &Conditional) -> Arc<[Shadow]> {
+        let mut shadows = self.shadows.to_vec();
+        if let Some(held) = conditional.held() {
+            let until = dead_after(conditional.deadline);
+            shadows.push(Shadow { key: conditional.key, held, until });
+        }
+        shadows.into()
+    }
+}
+
+/// When a conditional with this deadline is dead on chain terms, for sure (safety.md N2).
+pub fn dead_after(deadline: Deadline) -> Deadline {
+    deadline.plus_secs(CHAIN_MARGIN_SECS)
+}
+
+fn positive(value: i128) -> Nano {
+    Nano(u128::try_from(value).unwrap_or(0))
+}

@@ -1,0 +1,1 @@
+//! Configuration, storage and messages of the contract.

@@ -1,0 +1,1 @@
+//! The encrypted orders along a route.
