@@ -1,0 +1,267 @@
+// A payment node and a shop in one process, small enough to read: the node only keeps books, the shop is a real HTTP
+// server that signs real invoices and checks real proofs.
+
+import { createHash, createPrivateKey, createPublicKey, randomBytes, sign, verify } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+import { RillError } from '../src/errors.js'
+import type { PayOrder, PaymentProvider, PaymentSummary, Proof, Snapshot } from '../src/types.js'
+
+export const RELAY = 'aa'.repeat(32)
+
+interface Pair {
+  readonly secret: KeyObject
+  readonly hex: string
+}
+
+function pair(): Pair {
+  const pkcs8 = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), randomBytes(32)])
+  const secret = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
+  const spki = createPublicKey(secret).export({ format: 'der', type: 'spki' })
+  return { secret, hex: spki.subarray(-32).toString('hex') }
+}
+
+function verified(key: string, message: Uint8Array, signature: string): boolean {
+  const spki = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), Buffer.from(key, 'hex')])
+  const known = createPublicKey({ key: spki, format: 'der', type: 'spki' })
+  return verify(null, message, known, Buffer.from(signature, 'hex'))
+}
+
+function hash(...parts: (string | Uint8Array)[]): Buffer {
+  const sum = createHash('sha256')
+  for (const part of parts) sum.update(part)
+  return sum.digest()
+}
+
+interface Kept {
+  summary: PaymentSummary
+  instruction: Pair
+}
+
+/** Books of a payer. What `arrive` says happens to every payment. */
+export class FakeNode implements PaymentProvider {
+  readonly network = 'tvm:-3'
+  readonly payments = new Map<string, Kept>()
+  readonly notes = new Map<string, string>()
+  /** Instruction keys by virtual key, as the merchant's node sees them. */
+  readonly seen = new Map<string, string>()
+  peers = [RELAY]
+  arrive: 'sent' | 'failed' | 'never' = 'sent'
+  payFault: RillError | null = null
+  private readonly turns = new Map<string, Promise<unknown>>()
+
+  snapshot(): Promise<Snapshot> {
+    const channels = this.peers.map((peer) => ({ peer, phase: 'open' }))
+    return Promise.resolve({ channels } as unknown as Snapshot)
+  }
+
+  pay(order: PayOrder): Promise<PaymentSummary> {
+    if (this.payFault !== null) return Promise.reject(this.payFault)
+    const known = this.payments.get(order.id)
+    if (known !== undefined) return Promise.resolve(known.summary)
+    const instruction = pair()
+    const summary: PaymentSummary = {
+      id: order.id,
+      key: pair().hex,
+      to: order.route.at(-1)?.node ?? '',
+      amount: String(order.amount),
+      fee: String(order.route.reduce((sum, hop) => sum + BigInt(hop.fee), 0n)),
+      state: 'reserved',
+      reason: null,
+      started: Date.now(),
+      finished: null,
+      locked_until: null,
+    }
+    this.payments.set(order.id, { summary, instruction })
+    return Promise.resolve(summary)
+  }
+
+  payment(id: string): Promise<PaymentSummary> {
+    const kept = this.payments.get(id)
+    if (kept === undefined) return Promise.reject(new RillError('not_found', 'nothing is known under this id'))
+    return Promise.resolve(kept.summary)
+  }
+
+  async finished(id: string, _timeoutMs: number, signal?: AbortSignal): Promise<PaymentSummary> {
+    const kept = this.payments.get(id)
+    if (kept === undefined) throw new RillError('not_found', 'nothing is known under this id')
+    if (this.arrive !== 'never') {
+      kept.summary = { ...kept.summary, state: this.arrive, reason: this.arrive === 'failed' ? 'refused' : null }
+      if (this.arrive === 'sent') this.seen.set(kept.summary.key, kept.instruction.hex)
+    } else if (signal !== undefined) {
+      await new Promise<void>((_, gone) => signal.addEventListener('abort', () => gone(signal.reason as Error)))
+    }
+    return kept.summary
+  }
+
+  provePayment(id: string, digest: Uint8Array): Promise<Proof> {
+    const kept = this.payments.get(id)
+    if (kept === undefined) return Promise.reject(new RillError('not_found', 'nothing is known under this id'))
+    const { summary, instruction } = kept
+    const signature = sign(null, digest, instruction.secret).toString('hex')
+    return Promise.resolve({ channel: summary.key, instruction: instruction.hex, signature })
+  }
+
+  verify(key: string, message: Uint8Array, signature: string): boolean {
+    return verified(key, message, signature)
+  }
+
+  remember(name: string, text: string | null): Promise<void> {
+    if (text === null) this.notes.delete(name)
+    else this.notes.set(name, text)
+    return Promise.resolve()
+  }
+
+  recall(name: string): Promise<string | null> {
+    return Promise.resolve(this.notes.get(name) ?? null)
+  }
+
+  inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const before = this.turns.get(name) ?? Promise.resolve()
+    const mine = before.then(work, work)
+    this.turns.set(name, mine)
+    return mine
+  }
+}
+
+type Json = Record<string, unknown>
+
+/** How the shop answers the next requests that carry a proof; then it is itself again. */
+export type Mood = 'cut' | 'error' | 'half' | 'not_final' | 'refuse' | 'wrong_receipt'
+
+/** A shop: `/free` is free, everything else costs `price`. */
+export class Shop {
+  readonly key = pair()
+  readonly price = '1000'
+  readonly fee = '10'
+  readonly moods: Mood[] = []
+  /** Changes a challenge before it is sent; `resign` signs the changed invoice again. */
+  tamper: ((invoice: Json, accepted: Json, resign: () => void) => void) | null = null
+  header: string | null = null
+  redirect: string | null = null
+  /** Ids of the invoices that the next challenges use. */
+  readonly ids: string[] = []
+  readonly delivered: string[] = []
+  readonly asked: string[] = []
+  private readonly answers = new Map<string, string>()
+
+  private constructor(
+    readonly payer: FakeNode,
+    private readonly server: Server,
+  ) {}
+
+  static async open(payer: FakeNode): Promise<Shop> {
+    const server = createServer()
+    const shop = new Shop(payer, server)
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => void shop.serve(request, response))
+    await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
+    return shop
+  }
+
+  url(path: string): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}${path}`
+  }
+
+  close(): void {
+    this.server.closeAllConnections()
+    this.server.close()
+  }
+
+  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const parts: Buffer[] = []
+    for await (const part of request) parts.push(part as Buffer)
+    const { method = 'GET', url: path = '/' } = request
+    this.asked.push(method)
+    if (path === '/free') return void response.end('free')
+    if (path === '/moved') return void response.writeHead(302, { location: this.redirect ?? '/free' }).end()
+    const wanted = hash(
+      JSON.stringify({
+        bodyHash: hash(Buffer.concat(parts)).toString('hex'),
+        domain: 'x402:exact:tvm:payment-network:http:1',
+        headers: [],
+        method,
+        url: this.url(path),
+      }),
+    ).toString('hex')
+    const proof = request.headers['payment-signature']
+    if (typeof proof === 'string') return this.answer(proof, wanted, path, response)
+    this.demand(response, wanted, null)
+  }
+
+  private demand(response: ServerResponse, requestHash: string, error: string | null): void {
+    const invoice: Json = {
+      v: 1,
+      nodeKey: this.key.hex,
+      id: this.ids.shift() ?? randomBytes(32).toString('hex'),
+      amount: this.price,
+      asset: 'TON',
+      expiry: Math.floor(Date.now() / 1000) + 300,
+      requestHash,
+      routes: [{ relay: RELAY, fee: this.fee }],
+    }
+    const extra: Json = { assetTransferMethod: 'payment-network', paymentFlow: 'upfront', nodeKey: this.key.hex }
+    const accepted: Json = {
+      scheme: 'exact',
+      network: 'tvm:-3',
+      amount: this.price,
+      asset: 'TON',
+      payTo: `0:${'bb'.repeat(32)}`,
+      maxTimeoutSeconds: 300,
+      extra,
+    }
+    const signInvoice = () => {
+      const bytes = Buffer.from(JSON.stringify(invoice))
+      extra['invoice'] = bytes.toString('base64')
+      extra['invoiceSignature'] = sign(null, hash('rill:invoice:v1', '\0', bytes), this.key.secret).toString('hex')
+    }
+    signInvoice()
+    this.tamper?.(invoice, accepted, signInvoice)
+    const challenge = { x402Version: 2, error, resource: { url: '' }, accepts: [accepted] }
+    const header = this.header ?? Buffer.from(JSON.stringify(challenge)).toString('base64')
+    response.writeHead(402, { 'PAYMENT-REQUIRED': header }).end('payment required')
+  }
+
+  private answer(header: string, wanted: string, path: string, response: ServerResponse): void {
+    const mood = this.moods.shift()
+    if (mood === 'cut') return void response.destroy()
+    if (mood === 'error') return void response.writeHead(503).end()
+    if (mood === 'not_final') return this.demand(response, wanted, 'invalid_exact_tvm_not_final')
+    if (mood === 'refuse') return this.demand(response, wanted, 'duplicate_settlement')
+
+    const message = JSON.parse(Buffer.from(header, 'base64').toString()) as {
+      accepted: { extra: { invoice: string } }
+      payload: { invoiceId: string; channelId: string; instructionKey: string; amount: string; signature: string }
+    }
+    const { payload } = message
+    const invoice = JSON.parse(Buffer.from(message.accepted.extra.invoice, 'base64').toString()) as Json
+    const digest = hash('rill:proof:v1', ...[payload.invoiceId, wanted, payload.channelId].map((hex) => Buffer.from(hex, 'hex')))
+    const good =
+      invoice['requestHash'] === wanted &&
+      invoice['id'] === payload.invoiceId &&
+      BigInt(payload.amount) >= BigInt(this.price) &&
+      this.payer.seen.get(payload.channelId) === payload.instructionKey &&
+      verified(payload.instructionKey, digest, payload.signature)
+    if (!good) return this.demand(response, wanted, 'invalid_exact_tvm_invoice')
+
+    const text = this.answers.get(payload.invoiceId) ?? `${path} no. ${this.answers.size + 1}`
+    this.answers.set(payload.invoiceId, text)
+    const receipt = {
+      success: true,
+      transaction: '',
+      network: 'tvm:-3',
+      payer: payload.channelId,
+      amount: payload.amount,
+      extra: { invoiceId: mood === 'wrong_receipt' ? '00'.repeat(32) : payload.invoiceId },
+    }
+    response.writeHead(200, { 'PAYMENT-RESPONSE': Buffer.from(JSON.stringify(receipt)).toString('base64') })
+    if (mood === 'half') {
+      response.write(text.slice(0, 3))
+      return void setTimeout(() => response.destroy(), 20)
+    }
+    this.delivered.push(payload.invoiceId)
+    response.end(text)
+  }
+}

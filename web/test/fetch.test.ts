@@ -1,0 +1,291 @@
+// Stories of a fetch that pays, against a real HTTP server: what is bought, what is refused, and that no cut, crash or
+// lie makes it pay twice.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { RillError } from '../src/errors.js'
+import type { ErrorCode } from '../src/errors.js'
+import { wrapFetch } from '../src/fetch.js'
+import type { PayingFetchOptions, Receipt } from '../src/fetch.js'
+import { FakeNode, Shop } from './fake.js'
+
+interface Scene {
+  readonly node: FakeNode
+  readonly shop: Shop
+  paying(options?: Partial<PayingFetchOptions>): typeof fetch
+}
+
+function story(name: string, act: (scene: Scene) => Promise<void>): void {
+  void test(name, async () => {
+    const node = new FakeNode()
+    const shop = await Shop.open(node)
+    const paying = (options: Partial<PayingFetchOptions> = {}) =>
+      wrapFetch(node, { maxAmount: 2_000n, resendAfterMs: [1, 1], ...options })
+    try {
+      await act({ node, shop, paying })
+    } finally {
+      shop.close()
+    }
+  })
+}
+
+async function fails(asking: Promise<unknown>, code: ErrorCode, moneyMayHaveMoved: boolean): Promise<RillError> {
+  const error = await asking.then(
+    () => assert.fail(`no error, expected ${code}`),
+    (thrown: unknown) => thrown,
+  )
+  assert.ok(error instanceof RillError, `expected a RillError, got ${String(error)}`)
+  assert.equal(error.code, code, error.message)
+  assert.equal(error.moneyMayHaveMoved, moneyMayHaveMoved)
+  return error
+}
+
+story('what is free passes through and costs nothing', async ({ node, shop, paying }) => {
+  const response = await paying()(shop.url('/free'))
+  assert.equal(await response.text(), 'free')
+  assert.equal(node.payments.size, 0)
+})
+
+story('a protected resource is paid once and delivered, fee on top', async ({ node, shop, paying }) => {
+  const receipts: Receipt[] = []
+  const totals: bigint[] = []
+  const paid = paying({
+    onReceipt: (receipt) => receipts.push(receipt),
+    onBeforePayment: (_, total) => void totals.push(total),
+  })
+  const response = await paid(`${shop.url('/article')}#top`)
+  assert.equal(response.url, shop.url('/article'))
+  assert.equal(await response.text(), '/article no. 1')
+  assert.deepEqual(totals, [1_010n])
+  assert.equal(receipts[0]?.problem, null)
+  const [payment] = [...node.payments.values()]
+  assert.equal(payment?.summary.amount, '1000')
+  assert.equal(payment.summary.fee, '10')
+  assert.equal(node.payments.size, 1)
+  assert.equal(node.notes.size, 0)
+})
+
+story('the body of a request is part of what is bought', async ({ shop, paying }) => {
+  const response = await paying()(shop.url('/ask'), { method: 'POST', body: 'why?' })
+  assert.equal(await response.text(), '/ask no. 1')
+  assert.deepEqual(shop.asked, ['POST', 'POST'])
+})
+
+story('HEAD is never paid for', async ({ node, shop, paying }) => {
+  const response = await paying()(shop.url('/article'), { method: 'HEAD' })
+  assert.equal(response.status, 402)
+  assert.equal(node.payments.size, 0)
+})
+
+story('a 402 that is not of x402 is handed through', async ({ node, paying }) => {
+  const plain: typeof fetch = () => Promise.resolve(new Response('pay at the desk', { status: 402 }))
+  const response = await paying({ fetch: plain })('http://shop.example/')
+  assert.equal(response.status, 402)
+  assert.equal(node.payments.size, 0)
+})
+
+type Tamper = NonNullable<Shop['tamper']>
+const lies: [string, ErrorCode, Tamper][] = [
+  ['a raised amount', 'bad_challenge', (invoice, accepted) => {
+    accepted['amount'] = '1'
+    invoice['amount'] = '1'
+  }],
+  ['an amount that differs from the invoice', 'bad_challenge', (_, accepted) => (accepted['amount'] = '1')],
+  ['an amount of nothing', 'bad_challenge', (invoice, accepted, resign) => {
+    accepted['amount'] = invoice['amount'] = '0'
+    resign()
+  }],
+  ['an amount with a point', 'bad_challenge', (invoice, accepted, resign) => {
+    accepted['amount'] = invoice['amount'] = '1.5'
+    resign()
+  }],
+  ['an amount beyond the range of coins', 'bad_challenge', (invoice, accepted, resign) => {
+    accepted['amount'] = invoice['amount'] = (1n << 120n).toString()
+    resign()
+  }],
+  ['a signature with one bit changed', 'bad_challenge', (_, accepted) => {
+    const extra = accepted['extra'] as Record<string, string>
+    const signature = extra['invoiceSignature'] ?? ''
+    extra['invoiceSignature'] = (signature.startsWith('0') ? '1' : '0') + signature.slice(1)
+  }],
+  ['another node key in the offer', 'bad_challenge', (_, accepted) => {
+    (accepted['extra'] as Record<string, string>)['nodeKey'] = 'cc'.repeat(32)
+  }],
+  ['an invoice for another request', 'bad_challenge', (invoice, _, resign) => {
+    invoice['requestHash'] = 'dd'.repeat(32)
+    resign()
+  }],
+  ['a short id', 'bad_challenge', (invoice, _, resign) => {
+    invoice['id'] = 'dd'
+    resign()
+  }],
+  ['a negative fee', 'bad_challenge', (invoice, _, resign) => {
+    invoice['routes'] = [{ relay: 'aa'.repeat(32), fee: '-5' }]
+    resign()
+  }],
+  ['an invoice that has expired', 'expired', (invoice, _, resign) => {
+    invoice['expiry'] = 1_000_000
+    resign()
+  }],
+  ['another asset', 'unsupported', (invoice, accepted, resign) => {
+    accepted['asset'] = invoice['asset'] = `0:${'ee'.repeat(32)}`
+    resign()
+  }],
+  ['another network', 'wrong_network', (_, accepted) => (accepted['network'] = 'tvm:-239')],
+  ['another way to pay', 'unsupported', (_, accepted) => {
+    (accepted['extra'] as Record<string, string>)['assetTransferMethod'] = 'cheque'
+  }],
+]
+
+for (const [what, code, tamper] of lies) {
+  story(`a demand with ${what} is not paid`, async ({ node, shop, paying }) => {
+    shop.tamper = tamper
+    await fails(paying()(shop.url('/article')), code, false)
+    assert.equal(node.payments.size, 0)
+    assert.equal(node.notes.size, 0)
+  })
+}
+
+story('a header of garbage is refused and nothing is paid', async ({ node, shop, paying }) => {
+  const garbage = ['', '!', 'AAAA', 'bnVsbA==', 'W10=', 'eyJ4NDAyVmVyc2lvbiI6Mn0=', 'eyJ4NDAyVmVyc2lvbiI6Mg==', '%%%', 'A'.repeat(9_000)]
+  for (const header of garbage) {
+    shop.header = header
+    await fails(paying()(shop.url('/article')), 'bad_challenge', false)
+  }
+  assert.equal(node.payments.size, 0)
+})
+
+story('a price above the limit is not paid, and the fee counts', async ({ node, shop, paying }) => {
+  const error = await fails(paying({ maxAmount: 1_009n })(shop.url('/article')), 'budget_exceeded', false)
+  assert.match(error.message, /1010/)
+  assert.equal(node.payments.size, 0)
+  assert.ok((await paying({ maxAmount: 1_010n })(shop.url('/article'))).ok)
+})
+
+story('the owner can refuse before anything is paid', async ({ node, shop, paying }) => {
+  await fails(paying({ onBeforePayment: () => 'too dear' })(shop.url('/article')), 'user_rejected', false)
+  assert.equal(node.payments.size, 0)
+})
+
+story('without a channel to a relay of the merchant nothing is paid', async ({ node, shop, paying }) => {
+  node.peers = []
+  await fails(paying()(shop.url('/article')), 'no_route', false)
+  assert.equal(node.payments.size, 0)
+})
+
+story('an order that the node refuses leaves no trace', async ({ node, shop, paying }) => {
+  node.payFault = new RillError('insufficient_balance', 'not enough')
+  await fails(paying()(shop.url('/article')), 'insufficient_balance', false)
+  assert.equal(node.notes.size, 0)
+})
+
+story('a redirected request is not paid', async ({ node, shop, paying }) => {
+  shop.redirect = '/article'
+  await fails(paying()(shop.url('/moved')), 'bad_challenge', false)
+  assert.equal(node.payments.size, 0)
+})
+
+story('when the line is cut after paying the same proof is sent again', async ({ node, shop, paying }) => {
+  shop.moods.push('cut', 'error')
+  const response = await paying()(shop.url('/article'))
+  assert.equal(await response.text(), '/article no. 1')
+  assert.equal(node.payments.size, 1)
+})
+
+story('a shop that dies after being paid answers the next identical request without being paid again', async ({ node, shop, paying }) => {
+  shop.moods.push('cut', 'cut', 'cut')
+  const error = await fails(paying()(shop.url('/article')), 'in_flight', true)
+  assert.equal(error.retry, 'same')
+  const response = await paying()(shop.url('/article'))
+  assert.equal(await response.text(), '/article no. 1')
+  assert.equal(node.payments.size, 1)
+  assert.equal(shop.delivered.length, 1)
+})
+
+story('an answer cut off in the middle can be had again without paying', async ({ node, shop, paying }) => {
+  shop.moods.push('half')
+  const response = await paying()(shop.url('/article'))
+  await assert.rejects(response.text())
+  const again = await paying()(shop.url('/article'))
+  assert.equal(await again.text(), '/article no. 1')
+  assert.equal(node.payments.size, 1)
+})
+
+story('who has read a whole answer and asks again buys again', async ({ node, shop, paying }) => {
+  const paid = paying()
+  assert.equal(await (await paid(shop.url('/article'))).text(), '/article no. 1')
+  assert.equal(await (await paid(shop.url('/article'))).text(), '/article no. 2')
+  assert.equal(node.payments.size, 2)
+})
+
+story('identical requests at once take turns and never share a note', async ({ node, shop, paying }) => {
+  const paid = paying()
+  const texts = await Promise.all([1, 2, 3].map(async () => (await paid(shop.url('/article'))).text()))
+  assert.equal(node.payments.size, new Set(texts).size)
+  assert.equal(node.notes.size, 0)
+})
+
+story('one invoice shown twice is paid once', async ({ node, shop, paying }) => {
+  const id = '77'.repeat(32)
+  shop.ids.push(id, id)
+  const paid = paying()
+  await (await paid(shop.url('/article'))).text()
+  await (await paid(shop.url('/article'))).text()
+  assert.deepEqual([...node.payments.keys()], [id])
+})
+
+story('a payment that fails is said so, and the next request starts anew', async ({ node, shop, paying }) => {
+  node.arrive = 'failed'
+  const error = await fails(paying()(shop.url('/article')), 'payment_failed', false)
+  assert.equal(error.retry, 'new')
+  node.arrive = 'sent'
+  assert.ok((await paying()(shop.url('/article'))).ok)
+  assert.equal(node.payments.size, 2)
+})
+
+story('a payment that is slow is unknown, not failed, and goes on later', async ({ node, shop, paying }) => {
+  node.arrive = 'never'
+  const leaving = AbortSignal.timeout(50)
+  await fails(paying()(shop.url('/article'), { signal: leaving }), 'in_flight', true)
+  node.arrive = 'sent'
+  assert.ok((await paying()(shop.url('/article'))).ok)
+  assert.equal(node.payments.size, 1)
+})
+
+story('a request given up before paying pays nothing', async ({ node, shop, paying }) => {
+  const leaving = new AbortController()
+  const asking = paying({ onBeforePayment: () => void leaving.abort() })(shop.url('/article'), { signal: leaving.signal })
+  await assert.rejects(asking, { name: 'AbortError' })
+  assert.equal(node.payments.size, 0)
+})
+
+story('a note of a payment that was never made is dropped', async ({ node, shop, paying }) => {
+  node.payFault = new RillError('storage_not_durable', 'the disk is full', { moneyMayHaveMoved: true, retry: 'same' })
+  await fails(paying()(shop.url('/article')), 'storage_not_durable', true)
+  assert.equal(node.notes.size, 1)
+  node.payFault = null
+  assert.ok((await paying()(shop.url('/article'))).ok)
+  assert.equal(node.payments.size, 1)
+})
+
+story('a shop that has not seen the payment yet is asked again', async ({ node, shop, paying }) => {
+  shop.moods.push('not_final', 'not_final')
+  assert.ok((await paying()(shop.url('/article'))).ok)
+  assert.equal(node.payments.size, 1)
+})
+
+story('a refused proof names the payment and is kept', async ({ node, shop, paying }) => {
+  shop.moods.push('refuse')
+  const error = await fails(paying()(shop.url('/article')), 'duplicate', true)
+  assert.ok(error.paymentId !== undefined && node.notes.has(`refused:${error.paymentId}`))
+  assert.ok((await paying()(shop.url('/article'))).ok)
+})
+
+story('a receipt for another payment is reported, and the resource still delivered', async ({ shop, paying }) => {
+  const receipts: Receipt[] = []
+  shop.moods.push('wrong_receipt')
+  const response = await paying({ onReceipt: (receipt) => receipts.push(receipt) })(shop.url('/article'))
+  assert.equal(await response.text(), '/article no. 1')
+  assert.equal(receipts[0]?.problem, 'the receipt is for another payment')
+})
