@@ -1,1 +1,77 @@
-fn main() {}
+//! The project's own commands, run as `cargo xtask <command>`.
+//!
+//! They need Rust and Node 20 on a Debian machine and fetch the rest themselves: the wasm target, npm packages
+//! and, only to open a page without a screen, Chromium. Each step is printed with its time.
+
+mod demo;
+mod http;
+mod pack;
+mod report;
+mod setup;
+mod shell;
+mod site;
+mod sums;
+mod test;
+mod tree;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use report::Report;
+
+/// Build, show and test Rill.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a local chain, a relay, a shop and a page that pays; stay up until Ctrl-C.
+    Demo(demo::Options),
+    /// Run every check and every test, stopping at the first failure.
+    Test,
+    /// Build crates/browser into web/src/wasm as wasm-pack.toml says.
+    Wasm {
+        /// Build even if nothing has changed.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Fetch what is missing: wasm target, npm packages, Chromium.
+    Setup,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut report = Report::new();
+    let result = match cli.command {
+        Command::Demo(options) => demo::run(options, &mut report).await,
+        Command::Test => test::run(&mut report).await,
+        Command::Wasm { force } => wasm(force, &mut report).await,
+        Command::Setup => setup::everything(&mut report).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nfailed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn wasm(force: bool, report: &mut Report) -> anyhow::Result<()> {
+    setup::for_wasm(report).await?;
+    let sizes = report.step("build the wasm node", pack::build(force)).await?;
+    println!("{sizes}");
+    Ok(())
+}
+
+/// The workspace: where every command works, wherever it was called.
+fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).map_or_else(|| here.clone(), PathBuf::from)
+}

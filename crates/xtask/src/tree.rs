@@ -1,0 +1,124 @@
+//! The demo's processes: started together, ended together.
+//!
+//! A child ends when its handle is dropped, so leaving the demo in any way (Ctrl-C, an error, a panic) ends them
+//! all. If this program itself is killed, `setpriv` has the kernel end them.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+use crate::shell::find;
+
+/// No process of ours takes longer to start, even on a busy machine.
+const START: Duration = Duration::from_secs(60);
+
+/// One running process and where its log is.
+pub(crate) struct Process {
+    name: &'static str,
+    child: Child,
+    lines: tokio::io::Lines<BufReader<ChildStdout>>,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `binary`; what it writes to standard error goes to `<folder>/<name>.log`.
+    pub(crate) fn start<A: AsRef<OsStr>>(
+        name: &'static str,
+        binary: &Path,
+        args: impl IntoIterator<Item = A>,
+        folder: &Path,
+    ) -> Result<Self> {
+        let mut command = match find(&["setpriv"]) {
+            Some(setpriv) => {
+                let mut command = Command::new(setpriv);
+                command.args(["--pdeathsig", "KILL", "--"]).arg(binary);
+                command
+            }
+            None => Command::new(binary),
+        };
+        let log = folder.join(format!("{name}.log"));
+        let file = File::options().create(true).append(true).open(&log);
+        // A group of its own: Ctrl-C at the terminal is for us, and we end the children in order.
+        command.args(args).process_group(0).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stderr(file.with_context(|| format!("{} cannot be written", log.display()))?);
+        let mut child = command.spawn().with_context(|| format!("{name} cannot be started"))?;
+        let out = child.stdout.take().context("the child has no standard output")?;
+        Ok(Self { name, child, lines: BufReader::new(out).lines(), log })
+    }
+
+    /// Waits for the one line of JSON that says `"ready": true`.
+    pub(crate) async fn ready(&mut self) -> Result<Value> {
+        let first = async {
+            while let Some(line) = self.lines.next_line().await? {
+                let Ok(json) = serde_json::from_str::<Value>(&line) else { continue };
+                if json.get("ready") == Some(&Value::Bool(true)) {
+                    return Ok(Some(json));
+                }
+            }
+            anyhow::Ok(None)
+        };
+        match timeout(START, first).await {
+            Ok(Ok(Some(json))) => Ok(json),
+            Ok(Ok(None)) => {
+                let status = self.child.wait().await?;
+                bail!(
+                    "{} ended with {status} before it was ready:\n{}",
+                    self.name,
+                    self.last_words()
+                )
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => bail!("{} was not ready in time:\n{}", self.name, self.last_words()),
+        }
+    }
+
+    /// An error if the process is no longer running.
+    pub(crate) fn alive(&mut self) -> Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("{} ended with {status}:\n{}", self.name, self.last_words());
+        }
+        Ok(())
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub(crate) async fn kill(&mut self) -> Result<()> {
+        self.child.kill().await.with_context(|| format!("{} cannot be ended", self.name))
+    }
+
+    pub(crate) fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// The end of its log.
+    fn last_words(&self) -> String {
+        const LINES: usize = 15;
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        let from = lines.len().saturating_sub(LINES);
+        lines.get(from..).unwrap_or_default().join("\n")
+    }
+}
+
+/// Writes a file that only its owner may read.
+pub(crate) fn write_private(file: &Path, text: &str) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = File::options();
+    let open = options.create(true).write(true).truncate(true).mode(0o600).open(file);
+    let mut open = open.with_context(|| format!("{} cannot be written", file.display()))?;
+    open.write_all(text.as_bytes())?;
+    Ok(())
+}
