@@ -84,7 +84,9 @@ impl Channel {
             .map_err(|error| Refusal(alloc::format!("incorrect update proof: {error}")))?;
         if new.seqno == old.seqno && self.theirs.ready() {
             if new != old {
-                refuse!("inconsistent state, this seqno with different content was already committed");
+                refuse!(
+                    "inconsistent state, this seqno with different content was already committed"
+                );
             }
             return Ok(self.replayed());
         }
@@ -118,12 +120,15 @@ impl Channel {
         let left = next.their_balance_after(new, held);
         if left < 0 && (new.sent > old.sent || matches!(change, Change::Open(_))) {
             let missing = Nano(left.unsigned_abs());
-            refuse!("not enough available balance, you need {missing} more tunnel channel through me");
+            refuse!(
+                "not enough available balance, you need {missing} more tunnel channel through me"
+            );
         }
 
         next.theirs.signed = signed;
         next.ours.signed = SignedSemi::sign(next.our_state(*next.ours.body()), key);
-        let want_response = matches!(proposal.action, Action::IncrementStates { want_response: true });
+        let want_response =
+            matches!(proposal.action, Action::IncrementStates { want_response: true });
         if want_response {
             next.increment = Some(false);
         }
@@ -208,7 +213,9 @@ impl Channel {
                     refuse!("virtual channel deadline is too far");
                 }
                 if self.theirs.conditionals.slot_taken(&conditional.key) {
-                    refuse!("channel with this key is already exists and has different configuration");
+                    refuse!(
+                        "channel with this key is already exists and has different configuration"
+                    );
                 }
                 if self.theirs.conditionals.len() >= bounds.conditionals {
                     refuse!("too many virtual channels: at most {}", bounds.conditionals);

@@ -11,7 +11,7 @@ use core::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// An amount in the smallest unit of a coin; a TON has 10^9 of them.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nano(pub u128);
 
 /// A moment, in unix milliseconds.

@@ -19,6 +19,8 @@
 //! | [`tl`] | the messages between nodes |
 //! | [`garlic`] | the encrypted orders along a route |
 //! | [`contract`] | configuration, storage and messages of the contract |
+//! | [`channel`] | one channel as a value: both ledgers, balances, what the contract holds |
+//! | [`propose`], [`accept`] | our proposals and the peer's |
 #![no_std]
 #![cfg_attr(
     test,
@@ -32,16 +34,20 @@
 )]
 extern crate alloc;
 
+pub mod accept;
 pub mod amount;
 pub mod cell;
+pub mod channel;
 pub mod conditional;
 pub mod conditionals;
 pub mod contract;
 pub mod garlic;
 pub mod key;
 pub mod proof;
+pub mod propose;
 pub mod resolve;
 pub mod semichannel;
+mod text;
 pub mod tl;
 
 pub use amount::{Deadline, Nano, Time};

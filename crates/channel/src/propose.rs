@@ -7,7 +7,7 @@ use crate::{
     cell::Cell,
     channel::{Change, Channel, Pending},
     conditional::Conditional,
-    conditionals::Touched,
+    proof::Touched,
     key::{PublicKey, SecretKey},
     resolve::Resolve,
     semichannel::{SemiBody, SemiChannel, SignedSemi},
