@@ -1,0 +1,51 @@
+// Compiles the Tolk sources of this folder; every script and test that needs code goes through here.
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Cell } from '@ton/core'
+import { runTolkCompiler } from '@ton/tolk-js'
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+
+/** The contracts that are built, and the file each starts from. */
+export const contracts = { channel: 'src/channel.tolk', wallet: 'src/wallet.tolk' }
+
+/**
+ * Compiles one entry file.
+ *
+ * @param {string} entry path below this folder
+ * @param {(path: string, text: string) => string} [edit] changes a source text before it is compiled; mutants use it
+ * @returns {Promise<{ code: Cell, fift: string, warnings: string }>}
+ */
+export async function compile(entry, edit = (_, text) => text) {
+  const result = await runTolkCompiler({
+    entrypointFileName: entry,
+    fsReadCallback: path => edit(path, readFileSync(join(root, path), 'utf8')),
+  })
+  if (result.status === 'error') throw new Error(result.message)
+  return { code: Cell.fromBase64(result.codeBoc64), fift: result.fiftCode, warnings: result.stderr }
+}
+
+/**
+ * Size of a tree of cells, equal cells counted once, as the chain counts an account's storage.
+ *
+ * @param {Cell} cell
+ * @returns {{ bits: number, cells: number }}
+ */
+export function size(cell) {
+  const seen = new Map()
+  const walk = c => {
+    const key = c.hash().toString('hex')
+    if (seen.has(key)) return
+    seen.set(key, c.bits.length)
+    c.refs.forEach(walk)
+  }
+  walk(cell)
+  return { bits: [...seen.values()].reduce((sum, bits) => sum + bits, 0), cells: seen.size }
+}
+
+/** What is committed about a compiled contract. */
+export function describe(code) {
+  return { hash: code.hash().toString('hex'), depth: code.depth(), ...size(code) }
+}
+

@@ -1,0 +1,103 @@
+// One channel between A and B in a world of its own, and a verb for everything that can be done to it.
+import { readFileSync } from 'node:fs'
+import core from '@ton/core'
+import * as cells from './cells.mjs'
+import { keyOf } from './keys.mjs'
+import { World, internal, person } from './world.mjs'
+
+export const ton = text => core.toNano(text)
+export const code = core.Cell.fromBoc(readFileSync(new URL('../../build/channel.code.boc', import.meta.url)))[0]
+
+/** What a top-up in TON pays on top of the amount, at the prices of the emulator's config. */
+export const TOP_UP_COST = ton('0.03')
+
+export class Channel {
+  keyA = keyOf('A')
+  keyB = keyOf('B')
+  a = person('the wallet of A')
+  b = person('the wallet of B')
+  stranger = person('a stranger')
+
+  /**
+   * A world with a channel that is not deployed yet.
+   *
+   * @param {Partial<cells.Terms> & { code?: Cell, over?: object, config?: string }} [options]
+   */
+  static async create({ code: ownCode, over, config, ...terms } = {}) {
+    const channel = new Channel()
+    channel.world = await World.create({ config })
+    channel.terms = {
+      keyA: channel.keyA.public,
+      keyB: channel.keyB.public,
+      id: 0x1111_1111_1111_1111_1111_1111_1111_1111n,
+      quarantine: 21600,
+      settle: 10800,
+      fine: ton('3'),
+      storageFee: ton('0.25'),
+      destA: channel.a,
+      destB: channel.b,
+      currency: { kind: 'ton' },
+      ...terms,
+    }
+    const { init, address } = cells.channelInit(ownCode ?? code, channel.terms, over)
+    channel.init = init
+    channel.address = address
+    return channel
+  }
+
+  /** Deployed, with deposits. */
+  static async opened({ depositA = ton('10'), depositB = ton('5'), ...options } = {}) {
+    const channel = await Channel.create(options)
+    await channel.deploy()
+    if (depositA > 0n) await channel.topUp(true, depositA)
+    if (depositB > 0n) await channel.topUp(false, depositB)
+    return channel
+  }
+
+  get id() {
+    return this.terms.id
+  }
+
+  get storage() {
+    return cells.readStorage(this.world.data(this.address))
+  }
+
+  get balance() {
+    return this.world.balance(this.address)
+  }
+
+  /** Sends a body from `from`; the first receipt is returned, `receipts` has them all. */
+  async send(body, { value = ton('0.05'), from = this.stranger, ...options } = {}) {
+    const receipts = await this.world.send(internal({ from, to: this.address, value, body, ...options }))
+    const [first] = receipts
+    first.receipts = receipts
+    return first
+  }
+
+  deploy({ value = this.terms.storageFee + ton('0.25'), ...message } = {}, options = {}) {
+    const body = cells.initMessage({ id: this.id, isA: true, key: this.keyA, ...message })
+    return this.send(body, { value, from: this.a, init: this.init, bounce: false, ...options })
+  }
+
+  topUp(isA, amount, options = {}) {
+    return this.send(cells.topUpMessage(isA), { value: amount + TOP_UP_COST, from: isA ? this.a : this.b, ...options })
+  }
+
+  commit(terms, options = {}) {
+    const body = cells.commitMessage({
+      id: this.id, keyA: this.keyA, keyB: this.keyB,
+      sentA: 0n, sentB: 0n, seqnoA: 1, seqnoB: 1, withdrawA: 0n, withdrawB: 0n,
+      ...terms,
+    })
+    return this.send(body, { value: ton('0.16'), ...options })
+  }
+
+  close(terms, options = {}) {
+    const body = cells.closeMessage({
+      id: this.id, keyA: this.keyA, keyB: this.keyB,
+      sentA: 0n, sentB: 0n, seqnoA: 1, seqnoB: 1,
+      ...terms,
+    })
+    return this.send(body, options)
+  }
+}
