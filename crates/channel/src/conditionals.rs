@@ -197,7 +197,8 @@ fn halves(conditional: &Conditional) -> (u128, u128) {
     (held >> 64, held & u128::from(u64::MAX))
 }
 
-fn key_bits(slot: u32) -> CellBuilder {
+/// A slot as the dictionary's key: 32 bits, big-endian.
+pub(crate) fn key_bits(slot: u32) -> CellBuilder {
     let mut key = CellBuilder::new();
     // Thirty-two bits always fit into an empty builder.
     let _ = key.store_u32(slot);

@@ -4,6 +4,8 @@
 //! receiver still applies the change to its own full copy and compares hashes; the proof alone convinces
 //! nobody of anything.
 
+use alloc::vec::Vec;
+
 use tycho_types::cell::{CellBuilder, DynCell};
 use tycho_types::error::Error;
 
@@ -26,14 +28,17 @@ pub enum Touched {
 impl Conditionals {
     /// The update proof of this, the new, dictionary; `None` when it is empty.
     pub fn prove(&self, touched: &Touched) -> Option<Cell> {
+        match touched {
+            Touched::Open(key) | Touched::Absent(key) => self.prove_keys(&[*key]),
+            Touched::Nothing => self.prove_keys(&[]),
+        }
+    }
+
+    /// A Merkle proof with the paths to all `keys`; `None` when the dictionary is empty.
+    pub fn prove_keys(&self, keys: &[PublicKey]) -> Option<Cell> {
         let root = self.root()?;
-        let body = match touched {
-            Touched::Open(key) | Touched::Absent(key) => {
-                keep_path(root, Some(conditional::slot(key)), KEY_BITS)
-            }
-            Touched::Nothing => keep_path(root, None, KEY_BITS),
-        };
-        body.and_then(|body| merkle_proof(root, body)).ok()
+        let slots: Vec<u32> = keys.iter().map(conditional::slot).collect();
+        keep_paths(root, &slots, KEY_BITS).and_then(|body| merkle_proof(root, body)).ok()
     }
 }
 
@@ -103,25 +108,28 @@ pub enum ProofError {
     Dictionary(Broken),
 }
 
-/// Copies the way to `slot` and cuts off what branches away from it. Without a slot only this one cell
-/// is kept. Cells without children stay whole: cutting them off would save nothing.
-fn keep_path(cell: &Cell, slot: Option<u32>, remaining: u16) -> Result<Cell, Error> {
-    let onward = match slot {
-        Some(slot) => {
-            let edge = Edge::read(cell.as_ref(), remaining).map_err(|_| Error::InvalidCell)?;
-            match edge.meet(slot) {
-                Meets::Fork(branch) => Some((branch, slot, edge.remaining.saturating_sub(1))),
-                Meets::Nothing | Meets::Leaf(_) => None,
+/// Copies this cell and the ways to `slots` below it, and cuts off what branches away. Cells without
+/// children stay whole: cutting them off would save nothing.
+fn keep_paths(cell: &Cell, slots: &[u32], remaining: u16) -> Result<Cell, Error> {
+    let mut onward: [Vec<u32>; 2] = Default::default();
+    let mut below = 0;
+    if !slots.is_empty() {
+        let edge = Edge::read(cell.as_ref(), remaining).map_err(|_| Error::InvalidCell)?;
+        below = edge.remaining.saturating_sub(1);
+        for slot in slots {
+            if let Meets::Fork(branch) = edge.meet(*slot)
+                && let Some(onward) = onward.get_mut(usize::from(branch))
+            {
+                onward.push(*slot);
             }
         }
-        None => None,
-    };
+    }
 
     let mut builder = CellBuilder::new();
     builder.store_cell_data(cell.as_ref())?;
-    for (index, child) in (0_u8..).zip(cell.references().cloned()) {
-        builder.store_reference(match onward {
-            Some((branch, slot, below)) if branch == index => keep_path(&child, Some(slot), below)?,
+    for (index, child) in cell.references().cloned().enumerate() {
+        builder.store_reference(match onward.get(index) {
+            Some(slots) if !slots.is_empty() => keep_paths(&child, slots, below)?,
             _ if child.reference_count() == 0 => child,
             _ => prune(child.as_ref())?,
         })?;
@@ -140,7 +148,7 @@ fn prune(cell: &DynCell) -> Result<Cell, Error> {
 }
 
 /// Exotic cell `03 || hash || depth` of the whole tree, over the part of it that is shown.
-pub(crate) fn merkle_proof(whole: &Cell, body: Cell) -> Result<Cell, Error> {
+fn merkle_proof(whole: &Cell, body: Cell) -> Result<Cell, Error> {
     let mut builder = CellBuilder::new();
     builder.set_exotic(true);
     builder.store_u8(MERKLE_PROOF)?;

@@ -28,7 +28,7 @@ pub struct SemiBody {
 }
 
 /// One side's ledger and its view of the other's: what a signature covers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SemiChannel {
     pub channel_id: ChannelId,
     pub data: SemiBody,
@@ -37,7 +37,7 @@ pub struct SemiChannel {
 }
 
 /// A semichannel with its owner's signature, or with [`Signature::ZERO`] while there is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedSemi {
     pub signature: Signature,
     pub state: SemiChannel,
@@ -161,7 +161,7 @@ mod tests {
             counterparty: None,
         };
         let key = SecretKey::from_seed([1; 32]);
-        let unsigned = SignedSemi { signature: Signature::ZERO, state };
+        let unsigned = SignedSemi { signature: Signature::ZERO, state: state.clone() };
         assert!(!unsigned.verify(&key.public()));
         assert!(!unsigned.verify(&PublicKey([0; 32])));
         assert!(SignedSemi::sign(state, &key).verify(&key.public()));
