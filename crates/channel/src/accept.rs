@@ -5,8 +5,8 @@ use alloc::{string::String, sync::Arc};
 use crate::{
     amount::{Nano, Time},
     channel::{Change, Channel},
-    conditionals::UpdateProof,
     key::SecretKey,
+    proof::UpdateProof,
     propose::{BUSY, COUNTERPARTY_INCORRECT, owed},
     semichannel::{SemiBody, SignedSemi},
     tl::{Action, ProposeAction},
@@ -199,8 +199,9 @@ impl Channel {
                 if conditional.prepay != Nano::ZERO {
                     refuse!("prepay must be zero in a new virtual channel");
                 }
-                let least = now
-                    .plus_secs(self.terms.safe_close_secs.saturating_add(self.terms.min_safe_secs));
+                let least = now.plus_secs(
+                    self.terms.safe_close_secs.saturating_add(self.terms.min_safe_secs).into(),
+                );
                 if conditional.deadline.at() < least {
                     let close = i64::from(self.terms.safe_close_secs);
                     let safe = i64::from(conditional.deadline.0)
@@ -209,7 +210,7 @@ impl Channel {
                     let min = self.terms.min_safe_secs;
                     refuse!("safe virtual channel deadline is less than acceptable: {safe}, {min}");
                 }
-                if conditional.deadline.at() > now.plus_secs(bounds.lifetime_secs) {
+                if conditional.deadline.at() > now.plus_secs(bounds.lifetime_secs.into()) {
                     refuse!("virtual channel deadline is too far");
                 }
                 if self.theirs.conditionals.slot_taken(&conditional.key) {

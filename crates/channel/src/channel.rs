@@ -214,8 +214,10 @@ impl Channel {
                 } else {
                     (&mut next.theirs, &mut next.ours)
                 };
-                (a.deposited, a.withdrawn) = (storage.deposit_a, storage.withdraw_a);
-                (b.deposited, b.withdrawn) = (storage.deposit_b, storage.withdraw_b);
+                (a.deposited, a.withdrawn) =
+                    (storage.balance.deposit_a, storage.balance.withdraw_a);
+                (b.deposited, b.withdrawn) =
+                    (storage.balance.deposit_b, storage.balance.withdraw_b);
             }
             Some(_) | None => {
                 next.chain.closed = self.chain.closed || self.chain.open;

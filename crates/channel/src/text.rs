@@ -12,7 +12,11 @@ use crate::{
 
 impl Serialize for Nano {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        if to.is_human_readable() { to.serialize_str(&self.0.to_string()) } else { self.0.serialize(to) }
+        if to.is_human_readable() {
+            to.serialize_str(&self.0.to_string())
+        } else {
+            self.0.serialize(to)
+        }
     }
 }
 
@@ -20,8 +24,12 @@ impl<'de> Deserialize<'de> for Nano {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let value = if from.is_human_readable() {
             let text = String::deserialize(from)?;
-            let wrong = || D::Error::custom("an amount is a decimal string of nano, like \"1000000000\"");
-            text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit())).ok_or_else(wrong)?
+            let wrong =
+                || D::Error::custom("an amount is a decimal string of nano, like \"1000000000\"");
+            text.parse()
+                .ok()
+                .filter(|_| text.bytes().all(|b| b.is_ascii_digit()))
+                .ok_or_else(wrong)?
         } else {
             u128::deserialize(from)?
         };

@@ -1,0 +1,646 @@
+//! The node itself: an input comes in, a step goes out.
+//!
+//! [`Node::handle`] never fails and never panics. Inside it is always the same way: what came in changes records
+//! ([`Node::put_virtual`], [`Node::adopt`]), records say what is owed, and what is owed becomes effects of the
+//! same step. What must be said again after a restart is found the same way: nothing is remembered beside.
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec::Vec,
+};
+
+use channel::{
+    amount::{Nano, Time},
+    channel::{Change, Channel, dead_after},
+    contract::{Address, Storage},
+    key::{PublicKey, SecretKey},
+    propose::{Intent, Outcome},
+    semichannel::SignedSemi,
+    tl::{Action, Answer},
+};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+
+use crate::{
+    config::{Config, Record},
+    invitation::Contact,
+    io::{
+        AccountView, ChainView, Effect, Event, Input, LinkEvent, LinkId, PaymentId, QueryId, Step,
+    },
+    links::Links,
+    opening::Opening,
+    records::{self, Kind, NodeRecord, Parts, TopUp, decode, encode},
+    timers::{Timer, Timers},
+    turn::{Flight, Slot},
+    virtuals::{LegState, Virtual, Work},
+    wallet::{Outgoing, Wallet},
+};
+
+pub struct Node {
+    pub(crate) config: Config,
+    pub(crate) key: SecretKey,
+    pub(crate) wallet_key: SecretKey,
+    pub(crate) public: PublicKey,
+    rng: ChaCha20Rng,
+    pub(crate) now: Time,
+    pub(crate) links: Links,
+    pub(crate) flights: BTreeMap<QueryId, (LinkId, Flight)>,
+    pub(crate) next_query: u64,
+    pub(crate) last_lock: i64,
+    pub(crate) contacts: BTreeMap<PublicKey, Contact>,
+    pub(crate) slots: BTreeMap<Address, Slot>,
+    pub(crate) by_peer: BTreeMap<PublicKey, Vec<Address>>,
+    pub(crate) virtuals: BTreeMap<PublicKey, Virtual>,
+    pub(crate) payments: BTreeMap<PaymentId, PublicKey>,
+    pub(crate) openings: BTreeMap<PublicKey, Opening>,
+    pub(crate) wallet: Wallet,
+    pub(crate) timers: Timers,
+    pub(crate) earned: Nano,
+    step: Step,
+    dirty: BTreeSet<Address>,
+    pub(crate) dirty_asks: Vec<PublicKey>,
+    dirty_wallet: bool,
+    /// Channels whose record changed in this step: the owner is told once.
+    told: BTreeSet<Address>,
+}
+
+/// Records that this version cannot read, or that contradict each other.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Corrupt {
+    #[error("record {key} cannot be read")]
+    Unreadable { key: String },
+    #[error("the records belong to another node key, {found}: use its seed or another data folder")]
+    OtherNode { found: PublicKey },
+    #[error("the records are of version {found}, this program reads up to {known}: update it")]
+    TooNew { found: u32, known: u32 },
+    #[error("the dictionary of channel {channel} does not match its signed hash")]
+    Dictionary { channel: String },
+    #[error("the built-in contract code cannot be read")]
+    Code,
+}
+
+const ASK_FIRST_MS: u64 = 2_000;
+const ASK_LONGEST_MS: u64 = 30_000;
+
+impl Node {
+    /// Puts a node together from its records; the first step says what is owed after the break.
+    pub fn restore(
+        config: Config,
+        entropy: [u8; 32],
+        now: Time,
+        records: impl IntoIterator<Item = Record>,
+    ) -> Result<(Self, Step), Corrupt> {
+        let key = SecretKey::from_seed(*config.node_seed);
+        let wallet_key = SecretKey::from_seed(*config.wallet_seed);
+        let wallet = Wallet::new(&config.codes.wallet, &wallet_key.public());
+        let mut node = Self {
+            public: key.public(),
+            key,
+            wallet_key,
+            rng: ChaCha20Rng::from_seed(entropy),
+            now,
+            links: Links::default(),
+            flights: BTreeMap::new(),
+            next_query: 1,
+            last_lock: 0,
+            contacts: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            by_peer: BTreeMap::new(),
+            virtuals: BTreeMap::new(),
+            payments: BTreeMap::new(),
+            openings: BTreeMap::new(),
+            wallet: wallet.map_err(|_| Corrupt::Code)?,
+            timers: Timers::default(),
+            earned: Nano::ZERO,
+            step: Step::default(),
+            dirty: BTreeSet::new(),
+            dirty_asks: Vec::new(),
+            dirty_wallet: false,
+            told: BTreeSet::new(),
+            config,
+        };
+        node.load(records)?;
+        node.wake_up();
+        let step = node.finish();
+        Ok((node, step))
+    }
+
+    fn load(&mut self, records: impl IntoIterator<Item = Record>) -> Result<(), Corrupt> {
+        let mut parts: BTreeMap<Address, Parts> = BTreeMap::new();
+        let mut virtuals: Vec<Virtual> = Vec::new();
+        let mut known = false;
+        for (key, value) in records {
+            let unreadable = || Corrupt::Unreadable { key: records::label(&key) };
+            let name = key.get(1..).unwrap_or_default();
+            let bytes32 = |bytes: Option<&[u8]>| -> Result<[u8; 32], Corrupt> {
+                bytes.and_then(|b| b.try_into().ok()).ok_or_else(unreadable)
+            };
+            match Kind::of(&key).ok_or_else(unreadable)? {
+                Kind::Node => {
+                    let record: NodeRecord = decode(&key, &value)?;
+                    if record.node != self.public {
+                        return Err(Corrupt::OtherNode { found: record.node });
+                    }
+                    self.earned = record.earned;
+                    known = true;
+                }
+                Kind::Channel => {
+                    parts.entry(bytes32(Some(name))?).or_default().channel = Some(value);
+                }
+                Kind::Terms => {
+                    parts.entry(bytes32(Some(name))?).or_default().terms = Some(value);
+                }
+                Kind::Conditional => {
+                    let part = parts.entry(bytes32(name.get(..32))?).or_default();
+                    let list = match name.get(32) {
+                        Some(0) => &mut part.theirs,
+                        Some(1) => &mut part.ours,
+                        Some(_) | None => return Err(unreadable()),
+                    };
+                    list.push(decode(&key, &value)?);
+                }
+                Kind::Virtual => virtuals.push(decode(&key, &value)?),
+                Kind::Contact => {
+                    let contact: Contact = decode(&key, &value)?;
+                    self.contacts.insert(contact.node, contact);
+                }
+                Kind::Opening => {
+                    let opening: Opening = decode(&key, &value)?;
+                    self.openings.insert(PublicKey(bytes32(Some(name))?), opening);
+                }
+                Kind::Wallet => {
+                    let outgoing: Outgoing = decode(&key, &value)?;
+                    self.wallet.outgoing = Some(outgoing);
+                }
+            }
+        }
+        if !known {
+            self.write_node();
+        }
+        let actions: BTreeMap<PublicKey, &Vec<u8>> =
+            virtuals.iter().filter_map(|v| Some((v.key, v.action.as_ref()?))).collect();
+        let action = |key: &PublicKey| Action::from_bytes(actions.get(key)?).ok();
+        for (address, part) in parts {
+            let (channel, top_up) = part.channel(address, action)?;
+            self.by_peer.entry(channel.terms.their_key()).or_default().push(address);
+            self.slots.insert(address, Slot::new(channel, top_up));
+        }
+        for known in virtuals {
+            self.index(known);
+        }
+        Ok(())
+    }
+
+    /// What a node does when it comes to life.
+    fn wake_up(&mut self) {
+        self.effect(Effect::Watch(self.wallet.address));
+        let addresses: Vec<Address> = self.slots.keys().copied().collect();
+        for address in addresses {
+            if self.slots.get(&address).is_some_and(|slot| !slot.channel.chain.closed) {
+                self.effect(Effect::Watch(address));
+            }
+            self.shadow_timer(&address);
+        }
+        let peers: Vec<PublicKey> = self.contacts.keys().copied().collect();
+        for peer in peers {
+            self.dial(peer);
+        }
+        self.dirty_wallet = true;
+    }
+
+    /// Takes one input. Total: a bad peer gets a refusal or a closed link, a bad command an error reply.
+    pub fn handle(&mut self, now: Time, input: Input) -> Step {
+        self.now = self.now.max(now);
+        for timer in self.timers.due(self.now) {
+            self.due(timer);
+        }
+        match input {
+            Input::Link(link, event) => self.link(link, event),
+            Input::Unreachable(peer) => self.unreachable(peer),
+            Input::Chain(view) => self.chain(view),
+            Input::Command(request, command) => self.command(request, command),
+            Input::Wake => {}
+        }
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Step {
+        loop {
+            self.ask_all();
+            if core::mem::take(&mut self.dirty_wallet) {
+                self.advance_wallet();
+            }
+            let Some(address) = self.dirty.pop_first() else { break };
+            self.advance(&address);
+        }
+        for address in core::mem::take(&mut self.told) {
+            if let Some(summary) = self.channel_summary(&address) {
+                self.effect(Effect::Notify(Event::Channel(summary)));
+            }
+        }
+        self.step.wake = self.timers.next();
+        core::mem::take(&mut self.step)
+    }
+
+    fn due(&mut self, timer: Timer) {
+        match timer {
+            Timer::Channel(address) => {
+                let slot = self.slots.get(&address);
+                if let Some(next) = slot.and_then(|s| s.channel.without_dead_shadows(self.now)) {
+                    self.adopt(&address, next, None, None);
+                    self.shadow_timer(&address);
+                }
+                self.touch(&address);
+            }
+            Timer::Ask(key) => self.ask_again(&key),
+            Timer::Expiry(key) => {
+                if let Some(known) = self.virtuals.remove(&key) {
+                    self.unindex(&known);
+                    self.index(known);
+                }
+            }
+            Timer::Dial(peer) => self.dial(peer),
+            Timer::Opening(peer) => self.advance_opening(&peer),
+            Timer::Ping(link) => self.ping(link),
+            Timer::Wallet => self.dirty_wallet = true,
+        }
+    }
+
+    fn link(&mut self, link: LinkId, event: LinkEvent) {
+        match event {
+            LinkEvent::Up { ours, theirs, dialled } => self.link_up(link, ours, theirs, dialled),
+            LinkEvent::Query { id, bytes } => self.asked(link, id, &bytes),
+            LinkEvent::Answer { id, bytes } => self.answered(link, id, &bytes),
+            LinkEvent::TimedOut { id } => {
+                if let Some((link, flight)) = self.flights.remove(&id) {
+                    self.flight_lost(&flight);
+                    if matches!(flight, Flight::Ping | Flight::Auth { .. }) {
+                        self.drop_link(link);
+                    }
+                }
+            }
+            LinkEvent::Down => self.link_down(link),
+        }
+    }
+
+    fn answered(&mut self, link: LinkId, id: QueryId, bytes: &[u8]) {
+        if self.flights.get(&id).is_none_or(|(expected, _)| *expected != link) {
+            return;
+        }
+        let Some((_, flight)) = self.flights.remove(&id) else { return };
+        let answer = Answer::from_bytes(bytes);
+        match (flight, answer) {
+            (Flight::Auth { timestamp }, Ok(Answer::Authenticate(hello))) => {
+                self.authenticated_with(link, timestamp, &hello);
+            }
+            (Flight::Lock(address), Ok(Answer::Decision { agreed, .. })) => {
+                self.lock_decided(&address, agreed);
+            }
+            (
+                Flight::Proposal(address),
+                Ok(Answer::ProposalDecision { agreed, reason, signed_state }),
+            ) => {
+                let state = signed_state.and_then(|cell| SignedSemi::from_cell(&cell).ok());
+                match (agreed, state) {
+                    (true, Some(state)) => self.proposal_agreed(&address, &state),
+                    (true, None) => self.flight_lost(&Flight::Proposal(address)),
+                    (false, _) => self.proposal_refused(&address, &reason),
+                }
+            }
+            (Flight::Ask(address, key), Ok(Answer::Decision { agreed, reason, .. })) => {
+                if !agreed {
+                    tracing::debug!(%key, reason, "request refused");
+                }
+                let slot = self.slots.get_mut(&address);
+                if let Some(asking) = slot.and_then(|slot| slot.asks.get_mut(&key)) {
+                    asking.flying = false;
+                    self.ask_later(&address, &key);
+                }
+            }
+            (Flight::Config(peer), Ok(Answer::ChannelConfig(terms))) => {
+                self.terms_answered(&peer, &terms);
+            }
+            (Flight::Offchain(peer), Ok(Answer::OpenChannelOffchain { address, reason })) => {
+                self.offchain_answered(&peer, address, &reason)
+            }
+            (Flight::Ping, Ok(Answer::Pong { .. })) | (Flight::Unlock, Ok(_)) => {}
+            (flight, _) => {
+                // An answer of another kind, or none that can be read, counts as no answer.
+                self.flight_lost(&flight);
+            }
+        }
+    }
+
+    fn chain(&mut self, view: ChainView) {
+        if view.address == self.wallet.address {
+            let before = self.wallet.balance;
+            if let Some(fate) = self.wallet.observed(view.block, view.time, &view.account) {
+                self.wallet_settled(fate);
+            }
+            if before != self.wallet.balance {
+                self.wallet.warned = false;
+                self.wallet_changed();
+            }
+            self.dirty_wallet |= self.wallet.free();
+            return;
+        }
+        let Some(slot) = self.slots.get(&view.address) else { return };
+        let storage = match &view.account {
+            AccountView::Inactive { .. } => None,
+            AccountView::Active { data, .. } => match Storage::from_cell(data) {
+                Ok(storage) => Some(storage),
+                Err(_) => return,
+            },
+        };
+        let next = slot.channel.observed(view.block, storage.as_ref());
+        self.channel_observed(&view.address, next);
+        self.dirty_wallet |= self.wallet.free();
+    }
+
+    /// Whether this channel owes its peer a proposal.
+    pub(crate) fn has_work(&self, slot: &Slot) -> bool {
+        slot.channel.increment.is_some() || !slot.work.is_empty()
+    }
+
+    /// Makes the most urgent proposal that can be made.
+    pub(crate) fn propose_next(&mut self, address: &Address) {
+        loop {
+            let Some(slot) = self.slots.get(address) else { return };
+            if let Some(want_response) = slot.channel.increment {
+                let intent = Intent::Increment { want_response };
+                if let Ok(mut next) = slot.channel.propose(self.now, &intent, &self.key) {
+                    next.increment = None;
+                    self.adopt(address, next, None, None);
+                }
+                return;
+            }
+            let Some((work, _, key)) = slot.work.first().copied() else { return };
+            let Some(known) = self.virtuals.get(&key).cloned() else { return };
+            let intent = match (work, &known.outgoing, known.resolve) {
+                (Work::Close, _, Some(resolve)) => Intent::Close { key, resolve },
+                (Work::Open, Some(leg), _) => {
+                    let action = known.action.as_ref().map(|bytes| Action::from_bytes(bytes));
+                    let Some(Ok(Action::OpenVirtual(action))) = action else { return };
+                    Intent::Open { conditional: leg.conditional, action }
+                }
+                _ => Intent::Remove { key },
+            };
+            match slot.channel.propose(self.now, &intent, &self.key) {
+                Ok(next) => {
+                    self.adopt(address, next, None, None);
+                    if work == Work::Open {
+                        self.put_virtual(known.outgoing_is(LegState::Offered));
+                    }
+                    return;
+                }
+                Err(fault) if work == Work::Open => {
+                    // Nothing was signed, so nothing can be claimed.
+                    let mut failed = known.outgoing_is(LegState::Never);
+                    failed.action = None;
+                    failed.reason = Some(alloc::format!("{fault}"));
+                    failed.finished = failed.finished.or(Some(self.now));
+                    self.put_virtual(failed);
+                }
+                Err(fault) => {
+                    tracing::warn!(%key, %fault, "cannot be proposed");
+                    self.back_off(address, false);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn proposal_agreed(&mut self, address: &Address, state: &SignedSemi) {
+        let Some(slot) = self.slots.get(address) else { return };
+        match slot.channel.agreed(state) {
+            Some((next, change)) => {
+                self.adopt(address, next, Some(&change), None);
+                self.change_accepted(address, &change);
+                self.proposal_landed(address, true);
+            }
+            None => {
+                self.proposal_landed(address, false);
+                // Concluded by the peer's own proposal meanwhile, or an answer that does not fit.
+                if self.slots.get(address).is_some_and(|s| s.channel.pending.is_some()) {
+                    self.back_off(address, false);
+                }
+            }
+        }
+    }
+
+    fn proposal_refused(&mut self, address: &Address, reason: &str) {
+        let Some(slot) = self.slots.get(address) else { return };
+        let (next, outcome) = slot.channel.refused(reason, &self.key);
+        self.adopt(address, next, None, None);
+        self.proposal_landed(address, false);
+        match outcome {
+            Outcome::Later(_) | Outcome::Accepted(_) => self.back_off(address, true),
+            Outcome::Refused(Change::Open(conditional), reason) => {
+                self.shadow_timer(address);
+                if let Some(known) = self.virtuals.get(&conditional.key).cloned() {
+                    let until = dead_after(conditional.deadline);
+                    let mut gone = known.outgoing_is(LegState::Gone { until });
+                    gone.action = None;
+                    gone.finished = gone.finished.or(Some(self.now));
+                    gone.reason = Some(reason);
+                    self.put_virtual(gone);
+                }
+            }
+            Outcome::Refused(change, reason) => {
+                tracing::warn!(?change, reason, "proposal refused");
+                if change == Change::Nothing
+                    && let Some(slot) = self.slots.get_mut(address)
+                {
+                    slot.channel.increment = Some(slot.channel.increment.unwrap_or(false));
+                    self.write_channel(address);
+                }
+                self.back_off(address, false);
+            }
+        }
+    }
+
+    /// The peer has taken a proposal of ours.
+    pub(crate) fn change_accepted(&mut self, address: &Address, change: &Change) {
+        let (key, state) = match change {
+            Change::Nothing => return,
+            Change::Open(conditional) => (conditional.key, LegState::Live),
+            Change::Close(conditional, _) => (conditional.key, LegState::Paid),
+            Change::Remove(conditional) => {
+                self.shadow_timer(address);
+                let until = dead_after(conditional.deadline);
+                (conditional.key, LegState::Gone { until })
+            }
+        };
+        let Some(known) = self.virtuals.get(&key).cloned() else { return };
+        let mut next = known.outgoing_is(state);
+        next.action = None;
+        if state == LegState::Paid
+            && let (Some(incoming), Some(outgoing)) = (&next.incoming, &next.outgoing)
+        {
+            let fee = incoming.conditional.fee.saturating_sub(outgoing.conditional.fee);
+            self.earned = self.earned.checked_add(fee).unwrap_or(self.earned);
+            self.write_node();
+        }
+        if matches!(state, LegState::Gone { .. }) {
+            next.finished = next.finished.or(Some(self.now));
+            next.reason.get_or_insert_with(|| String::from("not taken up before its deadline"));
+        }
+        self.put_virtual(next);
+    }
+
+    /// Makes this the channel's state. The changes say which conditionals of which side came or went.
+    pub(crate) fn adopt(
+        &mut self,
+        address: &Address,
+        next: Channel,
+        ours: Option<&Change>,
+        theirs: Option<&Change>,
+    ) {
+        for (change, side) in [(ours, true), (theirs, false)] {
+            match change {
+                Some(Change::Open(conditional)) => {
+                    let key = records::conditional_key(address, side, &conditional.key);
+                    self.write(key, Some(encode(conditional)));
+                }
+                Some(Change::Close(conditional, _) | Change::Remove(conditional)) => {
+                    let key = records::conditional_key(address, side, &conditional.key);
+                    self.write(key, None);
+                }
+                Some(Change::Nothing) | None => {}
+            }
+        }
+        let Some(slot) = self.slots.get_mut(address) else { return };
+        let was_ready = slot.channel.ready();
+        slot.channel = next;
+        let is_ready = slot.channel.ready();
+        self.dirty_wallet |= is_ready && !was_ready;
+        self.write_channel(address);
+        self.touch(address);
+    }
+
+    pub(crate) fn write_channel(&mut self, address: &Address) {
+        let Some(slot) = self.slots.get(address) else { return };
+        let record = records::encode_channel(&slot.channel, slot.top_up);
+        self.write(Kind::Channel.key(address), Some(record));
+        self.dirty_wallet |= slot_wants_wallet(self.slots.get(address));
+        self.told.insert(*address);
+    }
+
+    fn write_node(&mut self) {
+        let record = encode(&NodeRecord { node: self.public, earned: self.earned });
+        self.write(Kind::Node.key(&[]), Some(record));
+    }
+
+    /// Stores a virtual channel and brings up to date what is owed for it.
+    pub(crate) fn put_virtual(&mut self, next: Virtual) {
+        let before = self.virtuals.remove(&next.key);
+        if let Some(before) = &before {
+            self.unindex(before);
+        }
+        self.write(Kind::Virtual.key(&next.key.0), Some(encode(&next)));
+        let payment = next.payment_summary();
+        if payment.is_some() && payment != before.as_ref().and_then(Virtual::payment_summary) {
+            self.step.effects.extend(payment.map(|p| Effect::Notify(Event::Payment(p))));
+        }
+        let received = next.received_summary();
+        if received.is_some() && received != before.as_ref().and_then(Virtual::received_summary) {
+            self.step.effects.extend(received.map(|r| Effect::Notify(Event::Received(r))));
+        }
+        self.index(next);
+    }
+
+    fn unindex(&mut self, known: &Virtual) {
+        if let Some(leg) = &known.outgoing
+            && let Some(slot) = self.slots.get_mut(&leg.channel)
+        {
+            for work in [Work::Close, Work::Remove, Work::Open] {
+                slot.work.remove(&(work, known.created, known.key));
+            }
+        }
+        if let Some((address, held)) = known.reserve()
+            && let Some(slot) = self.slots.get_mut(&address)
+        {
+            slot.reserved = slot.reserved.saturating_sub(held);
+        }
+    }
+
+    /// Enters a virtual channel into everything that is derived from it.
+    fn index(&mut self, known: Virtual) {
+        let key = known.key;
+        if let Some(leg) = &known.outgoing
+            && let Some(slot) = self.slots.get_mut(&leg.channel)
+        {
+            if let Some(work) = known.work(self.now) {
+                slot.work.insert((work, known.created, key));
+            }
+            if let Some((_, held)) = known.reserve() {
+                slot.reserved = slot.reserved.checked_add(held).unwrap_or(slot.reserved);
+            }
+            let address = leg.channel;
+            self.touch(&address);
+        }
+        if let Some(leg) = &known.incoming
+            && let Some(slot) = self.slots.get_mut(&leg.channel)
+        {
+            if known.ask(self.now).is_some() {
+                slot.asks.entry(key).or_insert_with(|| {
+                    self.dirty_asks.push(key);
+                    Default::default()
+                });
+            } else if slot.asks.remove(&key).is_some() {
+                self.timers.set(Timer::Ask(key), None);
+            }
+        }
+        self.timers.set(Timer::Expiry(key), known.next_change(self.now));
+        if let Some(payment) = &known.payment {
+            self.payments.insert(payment.id, key);
+        }
+        self.virtuals.insert(key, known);
+    }
+
+    pub(crate) fn ask_later(&mut self, address: &Address, key: &PublicKey) {
+        let slot = self.slots.get_mut(address);
+        let Some(asking) = slot.and_then(|slot| slot.asks.get_mut(key)) else { return };
+        let pause = ASK_FIRST_MS.saturating_mul(1_u64 << asking.tries.min(6)).min(ASK_LONGEST_MS);
+        asking.tries = asking.tries.saturating_add(1);
+        self.timers.set(Timer::Ask(*key), Some(self.now.plus_ms(pause)));
+    }
+
+    fn shadow_timer(&mut self, address: &Address) {
+        let end = self.slots.get(address).and_then(|slot| slot.channel.next_shadow_end());
+        if let Some(end) = end {
+            self.timers.sooner(Timer::Channel(*address), end);
+        }
+    }
+
+    pub(crate) fn channels_with(&self, peer: &PublicKey) -> Vec<Address> {
+        self.by_peer.get(peer).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn touch(&mut self, address: &Address) {
+        self.dirty.insert(*address);
+    }
+
+    pub(crate) fn effect(&mut self, effect: Effect) {
+        self.step.effects.push(effect);
+    }
+
+    pub(crate) fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.step.writes.insert(key, value);
+    }
+
+    pub(crate) fn random_below(&mut self, bound: u64) -> u64 {
+        self.rng.next_u64().checked_rem(bound).unwrap_or(0)
+    }
+
+    pub(crate) fn fill_random(&mut self, bytes: &mut [u8]) {
+        self.rng.fill_bytes(bytes);
+    }
+}
+
+fn slot_wants_wallet(slot: Option<&Slot>) -> bool {
+    slot.is_some_and(|slot| {
+        matches!(slot.top_up, Some(TopUp { sent: None, .. })) && slot.channel.ready()
+    })
+}

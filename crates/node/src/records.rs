@@ -1,0 +1,268 @@
+//! What is on disk, and how it becomes a node again.
+//!
+//! One record per thing that changes: `n` the node, `c` a channel, `t` its terms, `d` one conditional, `v` a
+//! virtual channel, `p` a contact, `o` an opening, `w` the wallet. Values are postcard after one version byte.
+
+use alloc::{format, string::String, vec, vec::Vec};
+
+use channel::{
+    amount::Nano,
+    cell::{parse_boc, to_boc},
+    channel::{Change, Channel, OnChain, Pending, Shadow, Terms},
+    conditional::Conditional,
+    conditionals::Conditionals,
+    contract::{Address, OpenConfig},
+    key::PublicKey,
+    semichannel::SignedSemi,
+    tl::Action,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::node::Corrupt;
+
+/// Layout of every record of this version.
+pub(crate) const VERSION: u8 = 1;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Node,
+    Channel,
+    Terms,
+    Conditional,
+    Virtual,
+    Contact,
+    Opening,
+    Wallet,
+}
+
+impl Kind {
+    fn byte(self) -> u8 {
+        match self {
+            Self::Node => b'n',
+            Self::Channel => b'c',
+            Self::Terms => b't',
+            Self::Conditional => b'd',
+            Self::Virtual => b'v',
+            Self::Contact => b'p',
+            Self::Opening => b'o',
+            Self::Wallet => b'w',
+        }
+    }
+
+    pub(crate) fn of(key: &[u8]) -> Option<Self> {
+        [
+            Self::Node,
+            Self::Channel,
+            Self::Terms,
+            Self::Conditional,
+            Self::Virtual,
+            Self::Contact,
+            Self::Opening,
+            Self::Wallet,
+        ]
+        .into_iter()
+        .find(|kind| Some(&kind.byte()) == key.first())
+    }
+
+    pub(crate) fn key(self, name: &[u8]) -> Vec<u8> {
+        let mut key = vec![self.byte()];
+        key.extend_from_slice(name);
+        key
+    }
+}
+
+/// Key of one conditional: channel, side, virtual key.
+pub(crate) fn conditional_key(channel: &Address, ours: bool, key: &PublicKey) -> Vec<u8> {
+    let mut name = channel.to_vec();
+    name.push(u8::from(ours));
+    name.extend_from_slice(&key.0);
+    Kind::Conditional.key(&name)
+}
+
+pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    // Only types with hand-made `Serialize` can fail here, and none of ours does.
+    let mut bytes = vec![VERSION];
+    bytes.extend(postcard::to_allocvec(value).unwrap_or_default());
+    bytes
+}
+
+pub(crate) fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, Corrupt> {
+    let unreadable = || Corrupt::Unreadable { key: label(key) };
+    match bytes.split_first() {
+        Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|_| unreadable()),
+        Some((&found, _)) if found > VERSION => {
+            Err(Corrupt::TooNew { found: u32::from(found), known: u32::from(VERSION) })
+        }
+        Some(_) | None => Err(unreadable()),
+    }
+}
+
+/// A record's key for people: its letter and the rest in hex.
+pub(crate) fn label(key: &[u8]) -> String {
+    match key.split_first() {
+        Some((kind, name)) => format!("{}:{}", char::from(*kind), hex::encode(name)),
+        None => String::from("(empty)"),
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct NodeRecord {
+    pub(crate) node: PublicKey,
+    pub(crate) earned: Nano,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TermsRecord {
+    open: Vec<u8>,
+    we_left: bool,
+    safe_close_secs: u32,
+    min_safe_secs: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SideRecord {
+    signed: SignedSemi,
+    deposited: Nano,
+    withdrawn: Nano,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PendingRecord {
+    /// Only for increments; the other actions follow from the change.
+    want_response: bool,
+    change: Change,
+    next: SignedSemi,
+}
+
+/// A wanted deposit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TopUp {
+    /// What our deposit in the contract shall be in all.
+    pub(crate) target: Nano,
+    /// Seqno of the wallet message that carries it. Such a message is never made twice for one wish.
+    pub(crate) sent: Option<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ChannelRecord {
+    ours: SideRecord,
+    theirs: SideRecord,
+    pending: Option<PendingRecord>,
+    shadows: Vec<Shadow>,
+    chain: OnChain,
+    increment: Option<bool>,
+    top_up: Option<TopUp>,
+}
+
+pub(crate) fn encode_terms(terms: &Terms) -> Vec<u8> {
+    encode(&TermsRecord {
+        open: to_boc(&terms.open.to_cell()),
+        we_left: terms.we_left,
+        safe_close_secs: terms.safe_close_secs,
+        min_safe_secs: terms.min_safe_secs,
+    })
+}
+
+pub(crate) fn encode_channel(channel: &Channel, top_up: Option<TopUp>) -> Vec<u8> {
+    let side = |side: &channel::channel::Side| SideRecord {
+        signed: side.signed.clone(),
+        deposited: side.deposited,
+        withdrawn: side.withdrawn,
+    };
+    let pending = channel.pending.as_ref().map(|pending| PendingRecord {
+        want_response: matches!(pending.action, Action::IncrementStates { want_response: true }),
+        change: pending.change.clone(),
+        next: pending.next.clone(),
+    });
+    encode(&ChannelRecord {
+        ours: side(&channel.ours),
+        theirs: side(&channel.theirs),
+        pending,
+        shadows: channel.shadows.to_vec(),
+        chain: channel.chain,
+        increment: channel.increment,
+        top_up,
+    })
+}
+
+/// The parts of one channel as they come off the disk.
+#[derive(Default)]
+pub(crate) struct Parts {
+    pub(crate) channel: Option<Vec<u8>>,
+    pub(crate) terms: Option<Vec<u8>>,
+    pub(crate) ours: Vec<Conditional>,
+    pub(crate) theirs: Vec<Conditional>,
+}
+
+impl Parts {
+    /// Puts a channel together again. `action` gives the stored `openVirtualAction` of a virtual key.
+    pub(crate) fn channel(
+        self,
+        address: Address,
+        action: impl Fn(&PublicKey) -> Option<Action>,
+    ) -> Result<(Channel, Option<TopUp>), Corrupt> {
+        let name = hex::encode(address);
+        let key = Kind::Channel.key(&address);
+        let unreadable = || Corrupt::Unreadable { key: label(&key) };
+        let record: ChannelRecord = decode(&key, self.channel.as_deref().unwrap_or_default())?;
+        let terms: TermsRecord = decode(&key, self.terms.as_deref().unwrap_or_default())?;
+        let open = parse_boc(&terms.open).map_err(|_| unreadable())?;
+        let open = OpenConfig::from_cell(&open).map_err(|_| unreadable())?;
+        let mut channel = Channel::new(Terms {
+            address,
+            open,
+            we_left: terms.we_left,
+            safe_close_secs: terms.safe_close_secs,
+            min_safe_secs: terms.min_safe_secs,
+        });
+
+        let dictionary = |list: Vec<Conditional>, signed: &SignedSemi| {
+            let mut conditionals = Conditionals::new();
+            for conditional in list {
+                conditionals.insert(conditional).map_err(|_| unreadable())?;
+            }
+            if conditionals.hash() == signed.state.data.conditionals {
+                Ok(conditionals)
+            } else {
+                Err(Corrupt::Dictionary { channel: name.clone() })
+            }
+        };
+        channel.ours.conditionals = dictionary(self.ours, &record.ours.signed)?;
+        channel.theirs.conditionals = dictionary(self.theirs, &record.theirs.signed)?;
+        for (side, record) in
+            [(&mut channel.ours, record.ours), (&mut channel.theirs, record.theirs)]
+        {
+            side.signed = record.signed;
+            side.deposited = record.deposited;
+            side.withdrawn = record.withdrawn;
+        }
+        if let Some(pending) = record.pending {
+            let mut conditionals = channel.ours.conditionals.clone();
+            let action = match &pending.change {
+                Change::Nothing => Action::IncrementStates { want_response: pending.want_response },
+                Change::Open(conditional) => {
+                    conditionals.insert(*conditional).map_err(|_| unreadable())?;
+                    action(&conditional.key).ok_or_else(unreadable)?
+                }
+                Change::Close(conditional, resolve) => {
+                    conditionals.remove(&conditional.key);
+                    Action::ConfirmClose { key: conditional.key, state: *resolve }
+                }
+                Change::Remove(conditional) => {
+                    conditionals.remove(&conditional.key);
+                    Action::RemoveVirtual { key: conditional.key }
+                }
+            };
+            if conditionals.hash() != pending.next.state.data.conditionals {
+                return Err(Corrupt::Dictionary { channel: name });
+            }
+            let PendingRecord { change, next, .. } = pending;
+            let pending = Pending { action, change, next, conditionals };
+            channel.pending = Some(pending.into());
+        }
+        channel.shadows = record.shadows.into();
+        channel.chain = record.chain;
+        channel.increment = record.increment;
+        Ok((channel, record.top_up))
+    }
+}

@@ -1,0 +1,415 @@
+//! What a peer asks of us, and what we answer (protocol.md 4.2).
+
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use channel::{
+    accept::{Accepted, Bounds, Refusal},
+    amount::Nano,
+    channel::Change,
+    conditional::Conditional,
+    contract::Address,
+    garlic::{self, Instruction},
+    key::PublicKey,
+    resolve::Resolve,
+    semichannel::SignedSemi,
+    tl::{Action, Answer, OpenVirtual, ProposeAction, Query},
+};
+
+use crate::{
+    io::{Effect, LinkId, QueryId},
+    node::Node,
+    turn::{agreement, refusal},
+    virtuals::{Ask, Leg, LegState, Virtual},
+};
+
+impl Node {
+    /// A query that cannot be understood, or comes from a stranger, gets no answer.
+    pub(crate) fn asked(&mut self, link: LinkId, id: QueryId, bytes: &[u8]) {
+        let Ok(query) = Query::from_bytes(bytes) else {
+            tracing::debug!(len = bytes.len(), "query not understood");
+            return;
+        };
+        let peer = self.links.peer(link);
+        let answer = match (query, peer) {
+            (Query::Ping { value }, _) => Some(Answer::Pong { value }),
+            (Query::Authenticate(hello), _) => self.authenticated_by(link, &hello),
+            (Query::ProposeChannelConfig(terms), _) => Some(self.terms_asked(&terms)),
+            (Query::OpenChannelOffchain(open), Some(peer)) => Some(self.opened_by(&peer, &open)),
+            (Query::RequestChannelLock { lock_id, channel, lock }, Some(peer)) => {
+                Some(self.lock_requested(&peer, &channel, lock_id, lock))
+            }
+            (Query::IsChannelUnlocked { lock_id, channel }, Some(peer)) => {
+                Some(self.unlock_asked(&peer, &channel, lock_id))
+            }
+            (Query::ProposeAction(proposal), Some(peer)) => Some(self.proposed(&peer, &proposal)),
+            (Query::RequestAction { channel, action }, Some(peer)) => {
+                Some(match self.requested(&peer, &channel, &action) {
+                    Ok(()) => agreement(),
+                    Err(reason) => refusal(&reason),
+                })
+            }
+            (
+                Query::OpenChannelOffchain(_)
+                | Query::RequestChannelLock { .. }
+                | Query::IsChannelUnlocked { .. }
+                | Query::ProposeAction(_)
+                | Query::RequestAction { .. },
+                None,
+            ) => None,
+        };
+        if let Some(answer) = answer {
+            self.effect(Effect::Answer { link, id, bytes: answer.to_bytes() });
+        }
+    }
+
+    fn proposed(&mut self, peer: &PublicKey, proposal: &ProposeAction) -> Answer {
+        match self.try_proposed(peer, proposal) {
+            Ok(state) => Answer::ProposalDecision {
+                agreed: true,
+                reason: String::new(),
+                signed_state: Some(state.to_cell()),
+            },
+            Err(Refusal(reason)) => {
+                tracing::debug!(%peer, reason, "proposal refused");
+                Answer::ProposalDecision { agreed: false, reason, signed_state: None }
+            }
+        }
+    }
+
+    fn try_proposed(
+        &mut self,
+        peer: &PublicKey,
+        proposal: &ProposeAction,
+    ) -> Result<SignedSemi, Refusal> {
+        let address = proposal.channel;
+        let Some(slot) = self.slots.get(&address) else {
+            return Err("failed to acquire channel lock: not found".into());
+        };
+        if slot.channel.terms.their_key() != *peer {
+            return Err("incorrect channel key".into());
+        }
+        if !self.lock_allows(&address, proposal.lock_id) {
+            return Err(channel::propose::BUSY.into());
+        }
+        let bounds = Bounds {
+            conditionals: self.config.limits.conditionals,
+            dust: self.config.limits.dust,
+            lifetime_secs: self.config.limits.lifetime_secs,
+        };
+        let Some(slot) = self.slots.get(&address) else {
+            return Err("failed to acquire channel lock: not found".into());
+        };
+        let accepted = slot.channel.accept(self.now, proposal, &bounds, &self.key)?;
+        if accepted.replay {
+            return Ok(accepted.answer);
+        }
+        // Everything is decided before anything is changed: a refusal below leaves the node as it was.
+        let changed = match (&accepted.change, &proposal.action) {
+            (Change::Open(conditional), Action::OpenVirtual(open)) => {
+                Some(self.promised(&address, *conditional, open, &accepted)?)
+            }
+            (Change::Close(conditional, resolve), _) => {
+                Some(self.paid_by(&address, conditional, resolve)?)
+            }
+            (Change::Remove(conditional), _) => Some(self.taken_back(&address, conditional)?),
+            (Change::Nothing | Change::Open(_), _) => None,
+        };
+        let Accepted { channel, answer, change, concluded, .. } = accepted;
+        self.adopt(&address, channel, concluded.as_ref(), Some(&change));
+        if let Some(change) = concluded {
+            self.change_accepted(&address, &change);
+        }
+        if let Some(changed) = changed {
+            self.put_virtual(changed);
+        }
+        Ok(answer)
+    }
+
+    /// A new promise: for us, or to be passed on (protocol.md 6.4).
+    fn promised(
+        &self,
+        address: &Address,
+        conditional: Conditional,
+        open: &OpenVirtual,
+        accepted: &Accepted,
+    ) -> Result<Virtual, Refusal> {
+        if self.virtuals.contains_key(&conditional.key) {
+            return Err("this virtual channel key was already used before".into());
+        }
+        let instruction = garlic::open(open, &self.key)
+            .map_err(|error| Refusal(alloc::format!("failed to decrypt instruction: {error}")))?;
+        if instruction.expected_fee != conditional.fee
+            || instruction.expected_capacity != conditional.capacity
+            || instruction.expected_deadline != conditional.deadline
+        {
+            return Err("incorrect values, not equals to expected".into());
+        }
+        let incoming = Leg { channel: *address, conditional, state: LegState::Live };
+        let fresh = Virtual {
+            key: conditional.key,
+            incoming: Some(incoming),
+            outgoing: None,
+            resolve: None,
+            claimed: false,
+            given_up: false,
+            action: None,
+            instruction: None,
+            payment: None,
+            reason: None,
+            created: self.now,
+            finished: None,
+        };
+        if instruction.next_target == self.public {
+            return self.for_us(fresh, &conditional, &instruction, open);
+        }
+        self.pass_on(fresh, &conditional, &instruction, open, accepted)
+    }
+
+    fn for_us(
+        &self,
+        fresh: Virtual,
+        conditional: &Conditional,
+        instruction: &Instruction,
+        open: &OpenVirtual,
+    ) -> Result<Virtual, Refusal> {
+        if let Some(resolve) = &instruction.final_state {
+            if !resolve.verify(&conditional.key) {
+                return Err("final state is incorrect".into());
+            }
+            if resolve.amount != conditional.capacity {
+                return Err("final state should use full capacity".into());
+            }
+        }
+        Ok(Virtual {
+            resolve: instruction.final_state,
+            instruction: Some(open.instruction_key),
+            finished: instruction.final_state.is_some().then_some(self.now),
+            ..fresh
+        })
+    }
+
+    fn pass_on(
+        &self,
+        fresh: Virtual,
+        conditional: &Conditional,
+        instruction: &Instruction,
+        open: &OpenVirtual,
+        accepted: &Accepted,
+    ) -> Result<Virtual, Refusal> {
+        let Some(tunnel) = self.config.tunnel else {
+            return Err("tunneling of such coin is not allowed through this node".into());
+        };
+        let latest = conditional.deadline.minus_secs(self.config.hop_gap_secs());
+        if instruction.next_deadline > latest {
+            return Err("next deadline too late (not enough safety gap)".into());
+        }
+        if instruction.next_capacity > conditional.capacity {
+            return Err("capacity cannot increase".into());
+        }
+        let too_big = || Refusal::from("too big next capacity+fee");
+        let next = Conditional {
+            key: conditional.key,
+            capacity: instruction.next_capacity,
+            fee: instruction.next_fee,
+            prepay: Nano::ZERO,
+            deadline: instruction.next_deadline,
+        };
+        if next.capacity == Nano::ZERO {
+            return Err("invalid capacity".into());
+        }
+        let held = next.held().filter(|held| *held <= tunnel.max_capacity).ok_or_else(too_big)?;
+        let wanted = tunnel.fee(held).ok_or_else(too_big)?;
+        if conditional.fee.checked_sub(next.fee).is_none_or(|ours| ours < wanted) {
+            return Err(Refusal(alloc::format!("min fee to open channel is {wanted} TON")));
+        }
+        let Some(next_key) = instruction.next_instruction_key else {
+            return Err("failed to decrypt instruction: no next key".into());
+        };
+        let channels = self.channels_with(&instruction.next_target);
+        if channels.is_empty() {
+            return Err("destination channel is not belongs to this node".into());
+        }
+        if self.links.of(&instruction.next_target).is_none() {
+            return Err("destination node is offline".into());
+        }
+        // A payment that comes back to the channel it came from would count on its own promise.
+        let source = accepted.channel.terms.address;
+        let found = channels.into_iter().find(|address| {
+            *address != source
+                && self
+                    .slots
+                    .get(address)
+                    .is_some_and(|slot| slot.channel.usable() && slot.available() >= held)
+        });
+        let Some(out) = found else {
+            return Err(Refusal(alloc::format!(
+                "no active channel with {} to tunnel requested capacity",
+                instruction.next_target
+            )));
+        };
+        let action = Action::OpenVirtual(garlic::forward(open, next_key));
+        Ok(Virtual {
+            outgoing: Some(Leg { channel: out, conditional: next, state: LegState::Waiting }),
+            action: Some(action.to_bytes()),
+            ..fresh
+        })
+    }
+
+    /// The previous hop pays us by its own ledger (protocol.md 6.6, receiver of confirmClose).
+    fn paid_by(
+        &self,
+        address: &Address,
+        conditional: &Conditional,
+        resolve: &Resolve,
+    ) -> Result<Virtual, Refusal> {
+        let known = self.incoming(address, &conditional.key)?;
+        match &known.resolve {
+            None => return Err("resolve is unknown on node side".into()),
+            Some(best) if best.amount > resolve.amount => {
+                return Err("outdated virtual channel state".into());
+            }
+            Some(_) => {}
+        }
+        let mut paid = known.clone();
+        if let Some(leg) = paid.incoming.as_mut() {
+            leg.state = LegState::Paid;
+        }
+        Ok(paid)
+    }
+
+    /// The previous hop takes its promise back (protocol.md 6.7).
+    fn taken_back(&self, address: &Address, conditional: &Conditional) -> Result<Virtual, Refusal> {
+        let known = self.incoming(address, &conditional.key)?;
+        if !known.may_remove_incoming(self.now) {
+            return Err("virtual channel is not expired".into());
+        }
+        let mut gone = known.clone();
+        if let Some(leg) = gone.incoming.as_mut() {
+            leg.state = LegState::Never;
+        }
+        Ok(gone)
+    }
+
+    fn incoming(&self, address: &Address, key: &PublicKey) -> Result<&Virtual, Refusal> {
+        self.virtuals
+            .get(key)
+            .filter(|known| known.incoming.as_ref().is_some_and(|leg| leg.channel == *address))
+            .ok_or_else(|| Refusal::from("virtual channel is not found"))
+    }
+
+    /// The next hop wants to be paid, or to be let go (protocol.md 6.6, 6.7).
+    fn requested(
+        &mut self,
+        peer: &PublicKey,
+        address: &Address,
+        action: &Action,
+    ) -> Result<(), String> {
+        let slot = self.slots.get(address).ok_or("failed to get channel: not found")?;
+        if slot.channel.terms.their_key() != *peer {
+            return Err("unauthorized channel".to_string());
+        }
+        if slot.channel.chain.closed {
+            return Err("channel is currently not accepting new actions".to_string());
+        }
+        match action {
+            Action::CloseVirtual { key, state } => self.close_requested(address, key, state),
+            Action::RequestRemoveVirtual { key } => self.removal_requested(address, key),
+            Action::OpenVirtual(_)
+            | Action::ConfirmClose { .. }
+            | Action::RemoveVirtual { .. }
+            | Action::CommitVirtual { .. }
+            | Action::IncrementStates { .. }
+            | Action::RentCapacity { .. }
+            | Action::CooperativeClose { .. }
+            | Action::CooperativeCommit { .. } => {
+                Err("this action is not supported here as a request".to_string())
+            }
+        }
+    }
+
+    fn close_requested(
+        &mut self,
+        address: &Address,
+        key: &PublicKey,
+        resolve: &Resolve,
+    ) -> Result<(), String> {
+        let (known, leg) = self.promise_to(address, key)?;
+        if !resolve.verify(key) {
+            return Err("incorrect channel state signature".to_string());
+        }
+        if resolve.amount > leg.conditional.capacity {
+            return Err("amount cannot be > capacity".to_string());
+        }
+        if leg.conditional.deadline.at() < self.now {
+            return Err("virtual channel is expired".to_string());
+        }
+        let mut claimed = known.clone();
+        // The highest amount wins; a lower one is tolerated and changes nothing (protocol.md 6.6).
+        if claimed.resolve.is_none_or(|best| best.amount < resolve.amount) {
+            claimed.resolve = Some(*resolve);
+        }
+        claimed.claimed = true;
+        claimed.finished = claimed.finished.or(Some(self.now));
+        if claimed != *known {
+            self.put_virtual(claimed);
+        }
+        Ok(())
+    }
+
+    fn removal_requested(&mut self, address: &Address, key: &PublicKey) -> Result<(), String> {
+        let (known, _) = self.promise_to(address, key)?;
+        if known.claimed {
+            return Err("resolve is known: ask to close".to_string());
+        }
+        if !known.given_up {
+            let given_up = Virtual { given_up: true, ..known.clone() };
+            self.put_virtual(given_up);
+        }
+        Ok(())
+    }
+
+    /// Our promise on this channel, whether its acceptance has reached us yet or not.
+    fn promise_to(&self, address: &Address, key: &PublicKey) -> Result<(&Virtual, &Leg), String> {
+        self.virtuals
+            .get(key)
+            .and_then(|known| Some((known, known.outgoing.as_ref()?)))
+            .filter(|(_, leg)| {
+                leg.channel == *address && matches!(leg.state, LegState::Live | LegState::Offered)
+            })
+            .ok_or_else(|| "failed to find virtual channel: not found".to_string())
+    }
+
+    /// Asks the previous hop for what is owed there, if anything still is.
+    pub(crate) fn ask(&mut self, key: &PublicKey) {
+        let Some(known) = self.virtuals.get(key) else { return };
+        let (Some(ask), Some(leg)) = (known.ask(self.now), known.incoming.as_ref()) else { return };
+        let address = leg.channel;
+        let action = match ask {
+            Ask::Close(resolve) => Action::CloseVirtual { key: *key, state: resolve },
+            Ask::Remove => Action::RequestRemoveVirtual { key: *key },
+        };
+        let Some(slot) = self.slots.get_mut(&address) else { return };
+        let Some(link) = self.links.of(&slot.channel.terms.their_key()) else { return };
+        let Some(asking) = slot.asks.get_mut(key).filter(|asking| !asking.flying) else { return };
+        asking.flying = true;
+        let query = Query::RequestAction { channel: address, action };
+        self.query(link, &query, crate::turn::Flight::Ask(address, *key));
+    }
+
+    /// All of `keys` that are ours to ask about; used when a peer comes back.
+    pub(crate) fn ask_again(&mut self, key: &PublicKey) {
+        if !self.dirty_asks.contains(key) {
+            self.dirty_asks.push(*key);
+        }
+    }
+
+    pub(crate) fn ask_all(&mut self) {
+        let keys: Vec<PublicKey> = core::mem::take(&mut self.dirty_asks);
+        for key in keys {
+            self.ask(&key);
+        }
+    }
+}

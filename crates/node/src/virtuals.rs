@@ -1,0 +1,203 @@
+//! Virtual channels as one node sees them: a promise that came in, one that went out, and what is owed for them.
+//!
+//! What a node still has to do is read off the record, never remembered beside it: [`Virtual::work`] is owed on
+//! the outgoing channel, [`Virtual::ask`] to the previous hop.
+
+use alloc::{string::String, vec::Vec};
+
+use channel::{
+    amount::{Deadline, Nano, Time},
+    channel::dead_after,
+    conditional::Conditional,
+    contract::Address,
+    key::PublicKey,
+    resolve::Resolve,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    io::PaymentId,
+    summary::{PaymentState, PaymentSummary, ReceivedSummary},
+};
+
+/// One hop of a virtual channel that this node takes part in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Leg {
+    pub(crate) channel: Address,
+    pub(crate) conditional: Conditional,
+    pub(crate) state: LegState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum LegState {
+    /// To be proposed; nothing was signed.
+    Waiting,
+    /// Signed and on disk: the peer may hold it, answer or no answer.
+    Offered,
+    Live,
+    Paid,
+    /// Refused or removed. Claimable on chain until then (safety.md N2, N3).
+    Gone {
+        until: Deadline,
+    },
+    /// Never signed, so never claimable.
+    Never,
+}
+
+/// A payment that started here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Payment {
+    pub(crate) id: PaymentId,
+    pub(crate) to: PublicKey,
+    pub(crate) amount: Nano,
+    /// All the fees on the way.
+    pub(crate) fee: Nano,
+    /// Number of nodes on the way: names the last instruction key.
+    pub(crate) hops: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Virtual {
+    pub(crate) key: PublicKey,
+    pub(crate) incoming: Option<Leg>,
+    pub(crate) outgoing: Option<Leg>,
+    pub(crate) resolve: Option<Resolve>,
+    /// The next hop has shown the resolve and wants to be paid.
+    pub(crate) claimed: bool,
+    /// The next hop wants the conditional removed.
+    pub(crate) given_up: bool,
+    /// `openVirtualAction` for the next hop, while it may have to be sent.
+    pub(crate) action: Option<Vec<u8>>,
+    /// At the receiver: the last instruction key.
+    pub(crate) instruction: Option<PublicKey>,
+    pub(crate) payment: Option<Payment>,
+    pub(crate) reason: Option<String>,
+    pub(crate) created: Time,
+    pub(crate) finished: Option<Time>,
+}
+
+/// What is owed on the outgoing channel, most urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Work {
+    Close,
+    Remove,
+    Open,
+}
+
+/// What the previous hop is to be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    Close(Resolve),
+    Remove,
+}
+
+impl Virtual {
+    pub(crate) fn work(&self, now: Time) -> Option<Work> {
+        let leg = self.outgoing.as_ref()?;
+        match leg.state {
+            LegState::Waiting => Some(Work::Open),
+            LegState::Live if self.claimed => Some(Work::Close),
+            LegState::Live if self.given_up || expired(leg, now) => Some(Work::Remove),
+            LegState::Live
+            | LegState::Offered
+            | LegState::Paid
+            | LegState::Gone { .. }
+            | LegState::Never => None,
+        }
+    }
+
+    pub(crate) fn ask(&self, now: Time) -> Option<Ask> {
+        let leg = self.incoming.as_ref().filter(|leg| leg.state == LegState::Live)?;
+        if let Some(resolve) = self.resolve {
+            return Some(Ask::Close(resolve));
+        }
+        let released = match &self.outgoing {
+            // The incoming promise is let go only when the outgoing one is dead on chain (N2).
+            Some(next) => match next.state {
+                LegState::Never => true,
+                LegState::Gone { until } => until.at() < now,
+                LegState::Waiting | LegState::Offered | LegState::Live | LegState::Paid => false,
+            },
+            None => leg.conditional.deadline.at() < now,
+        };
+        released.then_some(Ask::Remove)
+    }
+
+    /// The same with its outgoing side in another state.
+    pub(crate) fn outgoing_is(&self, state: LegState) -> Self {
+        let outgoing = self.outgoing.clone().map(|leg| Leg { state, ..leg });
+        Self { outgoing, ..self.clone() }
+    }
+
+    /// Whether the payer may take the incoming conditional back.
+    pub(crate) fn may_remove_incoming(&self, now: Time) -> bool {
+        let Some(leg) = &self.incoming else { return false };
+        leg.conditional.deadline.at() < now || self.ask(now) == Some(Ask::Remove)
+    }
+
+    /// When [`Virtual::work`] or [`Virtual::ask`] may change by the passing of time alone.
+    pub(crate) fn next_change(&self, now: Time) -> Option<Time> {
+        let outgoing = self.outgoing.as_ref().and_then(|leg| match leg.state {
+            LegState::Live => Some(dead_after(leg.conditional.deadline)),
+            LegState::Gone { until } => Some(until),
+            LegState::Waiting | LegState::Offered | LegState::Paid | LegState::Never => None,
+        });
+        let incoming = self
+            .incoming
+            .as_ref()
+            .filter(|leg| leg.state == LegState::Live)
+            .map(|leg| leg.conditional.deadline);
+        [outgoing, incoming]
+            .into_iter()
+            .flatten()
+            .map(|deadline| deadline.at().plus_ms(1))
+            .filter(|at| *at > now)
+            .min()
+    }
+
+    /// What the outgoing channel must keep free for a proposal that is not made yet.
+    pub(crate) fn reserve(&self) -> Option<(Address, Nano)> {
+        let leg = self.outgoing.as_ref().filter(|leg| leg.state == LegState::Waiting)?;
+        Some((leg.channel, leg.conditional.held()?))
+    }
+
+    pub(crate) fn payment_summary(&self) -> Option<PaymentSummary> {
+        let (payment, leg) = (self.payment.as_ref()?, self.outgoing.as_ref()?);
+        let (state, locked_until) = match leg.state {
+            LegState::Waiting | LegState::Offered => (PaymentState::Reserved, None),
+            LegState::Live if self.claimed => (PaymentState::Sent, None),
+            LegState::Live => (PaymentState::Locked, Some(leg.conditional.deadline)),
+            LegState::Paid => (PaymentState::Settled, None),
+            LegState::Gone { until } => (PaymentState::Failed, Some(until)),
+            LegState::Never => (PaymentState::Failed, None),
+        };
+        Some(PaymentSummary {
+            id: payment.id,
+            key: self.key,
+            to: payment.to,
+            amount: payment.amount,
+            fee: payment.fee,
+            state,
+            reason: self.reason.clone(),
+            started: self.created,
+            finished: self.finished,
+            locked_until,
+        })
+    }
+
+    pub(crate) fn received_summary(&self) -> Option<ReceivedSummary> {
+        let leg = self.incoming.as_ref().filter(|_| self.outgoing.is_none())?;
+        let (resolve, instruction) = (self.resolve?, self.instruction?);
+        Some(ReceivedSummary {
+            key: self.key,
+            amount: resolve.amount,
+            instruction,
+            at: self.created,
+            settled: leg.state == LegState::Paid,
+        })
+    }
+}
+
+fn expired(leg: &Leg, now: Time) -> bool {
+    dead_after(leg.conditional.deadline).at() < now
+}
