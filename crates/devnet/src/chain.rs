@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 
 use ed25519_dalek::SigningKey;
-use sha2::{Digest, Sha256};
 use tycho_types::models::{
     IntAddr, Message, MsgInfo, ShardAccount, ShardIdent, ShardStateUnsplit, StdAddr,
 };
@@ -56,7 +55,7 @@ impl Chain {
     pub fn genesis(genesis: Genesis) -> Result<Self> {
         let key = SigningKey::from_bytes(&derive(&genesis.seed, "validator"));
         let public = key.verifying_key().to_bytes();
-        let short_id = short_id(&public);
+        let short_id = HashBytes(adnl::key::short_id(&public));
         let zero = zero_state(&genesis, HashBytes(public), short_id)?;
         let set = zero.config.get_current_validator_set()?;
         let catchain = zero.config.params.get_catchain_config()?;
@@ -274,12 +273,6 @@ impl Chain {
             })
             .collect()
     }
-}
-
-/// Short id of an ed25519 key: the hash of its TL `pub.ed25519`.
-pub(crate) fn short_id(public: &[u8; 32]) -> HashBytes {
-    const PUB_ED25519: [u8; 4] = 0x4813_b4c6_u32.to_le_bytes();
-    HashBytes(Sha256::new().chain_update(PUB_ED25519).chain_update(public).finalize().into())
 }
 
 /// Reads and checks the form of an external message to the basechain.

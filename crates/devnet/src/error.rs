@@ -3,7 +3,7 @@
 
 use tycho_types::error::Error as CellError;
 
-use crate::view::Short;
+use crate::view::{Short, Ton};
 
 /// Any failure of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,14 @@ pub enum Error {
     /// A block that contradicts itself; always a bug of this crate.
     #[error("inconsistent block: {0}")]
     Inconsistent(String),
+    /// A payment of the faucet got into no block.
+    #[error("the faucet's transfer of {} TON to {} failed", Ton(*.nano), Short(.to))]
+    Faucet {
+        /// The receiver.
+        to: [u8; 32],
+        /// Nanoton.
+        nano: u128,
+    },
     /// A socket failed.
     #[error("network: {0}")]
     Io(#[from] std::io::Error),

@@ -17,6 +17,8 @@ use tycho_types::models::{
 };
 use tycho_types::prelude::*;
 
+pub use crate::getter::get_method;
+
 use crate::error::{Error, Result};
 
 /// The blockchain configuration, read once for many transactions.

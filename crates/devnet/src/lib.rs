@@ -2,22 +2,27 @@
 //! proofs, and a clock you can move.
 //!
 //! [`Chain`] is the chain itself: it does nothing until it is told to, and the same calls give the
-//! same blocks. It knows nothing of sockets and of what contracts are for.
+//! same blocks. [`Devnet`] gives it a running clock, block production and a liteserver on a socket.
+//! Neither knows what contracts are for.
 
 mod block;
 mod chain;
 mod config;
+mod devnet;
 mod error;
 pub mod exec;
 mod genesis;
 mod getter;
+mod liteserver;
 mod master;
+mod proofs;
 mod shard;
 mod view;
 mod wallet;
 
 pub use chain::{Chain, MAX_EXTERNAL_BYTES};
 pub use config::{GLOBAL_ID, GLOBAL_VERSION, Prices};
+pub use devnet::{Devnet, DevnetConfig};
 pub use error::{Error, Result};
 pub use genesis::{Genesis, GenesisAccount, SUPPLY};
 pub use getter::{GetMethod, StackItem, method_id};
