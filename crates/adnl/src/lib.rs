@@ -27,3 +27,6 @@ extern crate alloc;
 pub mod key;
 pub mod tcp;
 pub mod tl;
+pub mod udp;
+
+pub use udp::{Dropped, Endpoint, Event, Limits, PathId, PeerId, QueryId};
