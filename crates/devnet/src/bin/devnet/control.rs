@@ -15,7 +15,10 @@ use axum::{
 use devnet::{Devnet, TransactionView, Wallet};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tycho_types::{boc::Boc, models::AccountStatus};
+use tycho_types::{
+    boc::Boc,
+    models::{AccountStatus, Transaction, TxInfo},
+};
 
 pub(crate) struct Shared {
     pub(crate) devnet: Devnet,
@@ -149,8 +152,20 @@ fn shown(transaction: &TransactionView) -> Value {
         "exit_code": transaction.exit_code,
         "aborted": transaction.aborted,
         "fees": transaction.fees.to_string(),
+        "rent": rent(transaction).to_string(),
         "text": transaction.to_string(),
     })
+}
+
+/// What the account paid in it for having been stored.
+fn rent(transaction: &TransactionView) -> u128 {
+    let info = transaction.cell.parse::<Transaction>().and_then(|whole| whole.load_info());
+    let phase = match info {
+        Ok(TxInfo::Ordinary(info)) => info.storage_phase,
+        Ok(TxInfo::TickTock(info)) => Some(info.storage_phase),
+        Err(_) => None,
+    };
+    phase.map_or(0, |phase| phase.storage_fees_collected.into_inner())
 }
 
 /// Pages of every origin may ask.
