@@ -1,0 +1,4 @@
+//! What this node guarantees, told as stories, and held to in thousands of random worlds.
+
+mod money;
+mod stories;
