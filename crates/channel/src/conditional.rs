@@ -106,11 +106,11 @@ pub fn static_code() -> Cell {
 pub enum ConditionalError {
     #[error("conditional is not made of five integers and a reference")]
     Malformed,
-    #[error("fee of the conditional is negative or above 127 bits")]
+    #[error("fee of the conditional is negative or more than a cell's amount can hold")]
     Fee,
-    #[error("capacity of the conditional is negative or above 127 bits")]
+    #[error("capacity of the conditional is negative or more than a cell's amount can hold")]
     Capacity,
-    #[error("prepay of the conditional is negative or above 127 bits")]
+    #[error("prepay of the conditional is negative or more than a cell's amount can hold")]
     Prepay,
     #[error("deadline of the conditional is not a positive number of 32 bits")]
     Deadline,
@@ -162,7 +162,7 @@ fn pop(reader: &mut Reader<'_>) -> Result<[u8; 32], ConditionalError> {
 
 fn pop_amount(reader: &mut Reader<'_>, error: ConditionalError) -> Result<Nano, ConditionalError> {
     let value = pop_signed(reader)?.ok_or(error)?;
-    narrow(&value).filter(|value| value >> 127 == 0).map(Nano).ok_or(error)
+    narrow(&value).map(Nano).filter(|amount| *amount <= Nano::MAX).ok_or(error)
 }
 
 /// Reads PUSHINT: `None` for a negative value or one above 256 bits.

@@ -190,7 +190,7 @@ impl Held {
     }
 }
 
-/// Upper and lower 64 bits of what the entry holds back; amounts of an entry have at most 127 bits.
+/// Upper and lower 64 bits of what the entry holds back.
 fn halves(conditional: &Conditional) -> (u128, u128) {
     let whole = conditional.capacity.0.saturating_add(conditional.fee.0);
     let held = whole.saturating_sub(conditional.prepay.0);
