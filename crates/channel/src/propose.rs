@@ -71,7 +71,8 @@ pub enum Outcome {
 
 /// The one refusal that asks to try again (protocol.md 6.2).
 pub const BUSY: &str = "channel is busy";
-pub(crate) const COUNTERPARTY_INCORRECT: &str = "counterparty state is incorrect";
+/// A refusal that passes when our proposal is signed again over the peer's newest ledger.
+pub const COUNTERPARTY_INCORRECT: &str = "counterparty state is incorrect";
 
 impl Channel {
     /// Makes and signs a proposal. It leaves by [`Channel::proposal`], after it is durable.

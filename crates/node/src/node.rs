@@ -245,13 +245,13 @@ impl Node {
 
     fn due(&mut self, timer: Timer) {
         match timer {
-            Timer::Channel(address) => {
+            Timer::Channel(address) => self.touch(&address),
+            Timer::Shadow(address) => {
                 let slot = self.slots.get(&address);
                 if let Some(next) = slot.and_then(|s| s.channel.without_dead_shadows(self.now)) {
                     self.adopt(&address, next, None, None);
-                    self.shadow_timer(&address);
                 }
-                self.touch(&address);
+                self.shadow_timer(&address);
             }
             Timer::Ask(key) => self.ask_again(&key),
             Timer::Expiry(key) => {
@@ -609,9 +609,7 @@ impl Node {
 
     fn shadow_timer(&mut self, address: &Address) {
         let end = self.slots.get(address).and_then(|slot| slot.channel.next_shadow_end());
-        if let Some(end) = end {
-            self.timers.sooner(Timer::Channel(*address), end);
-        }
+        self.timers.set(Timer::Shadow(*address), end);
     }
 
     pub(crate) fn channels_with(&self, peer: &PublicKey) -> Vec<Address> {

@@ -13,6 +13,7 @@ use channel::{
     contract::Address,
     garlic::{self, Instruction},
     key::PublicKey,
+    propose::{BUSY, COUNTERPARTY_INCORRECT},
     resolve::Resolve,
     semichannel::SignedSemi,
     tl::{Action, Answer, OpenVirtual, ProposeAction, Query},
@@ -21,7 +22,7 @@ use channel::{
 use crate::{
     io::{Effect, LinkId, QueryId},
     node::Node,
-    turn::{agreement, refusal},
+    turn::{Refused, agreement, refusal},
     virtuals::{Ask, Leg, LegState, Virtual},
 };
 
@@ -74,6 +75,7 @@ impl Node {
             },
             Err(Refusal(reason)) => {
                 tracing::debug!(%peer, reason, "proposal refused");
+                self.remember_refusal(peer, proposal, &reason);
                 Answer::ProposalDecision { agreed: false, reason, signed_state: None }
             }
         }
@@ -92,7 +94,10 @@ impl Node {
             return Err("incorrect channel key".into());
         }
         if !self.lock_allows(&address, proposal.lock_id) {
-            return Err(channel::propose::BUSY.into());
+            return Err(BUSY.into());
+        }
+        if let Some(reason) = self.refused_before(&address, proposal) {
+            return Err(Refusal(reason));
         }
         let bounds = Bounds {
             conditionals: self.config.limits.conditionals,
@@ -126,6 +131,25 @@ impl Node {
             self.put_virtual(changed);
         }
         Ok(answer)
+    }
+
+    /// A state that was refused stays refused: a copy of it that comes late must not be taken after its owner
+    /// has given it up and signed another one under the same seqno.
+    fn refused_before(&self, address: &Address, proposal: &ProposeAction) -> Option<String> {
+        let refused = self.slots.get(address)?.turn.refused.as_ref()?;
+        (refused.state == channel::cell::hash(&proposal.state)).then(|| refused.reason.clone())
+    }
+
+    fn remember_refusal(&mut self, peer: &PublicKey, proposal: &ProposeAction, reason: &str) {
+        let passing = reason == BUSY || reason == COUNTERPARTY_INCORRECT;
+        let Some(slot) = self.slots.get_mut(&proposal.channel) else { return };
+        let next = slot.channel.theirs.body().seqno.checked_add(1);
+        let about_next = SignedSemi::from_cell(&proposal.state)
+            .is_ok_and(|signed| Some(signed.state.data.seqno) == next);
+        if !passing && about_next && slot.channel.terms.their_key() == *peer {
+            let state = channel::cell::hash(&proposal.state);
+            slot.turn.refused = Some(Refused { state, reason: reason.to_string() });
+        }
     }
 
     /// A new promise: for us, or to be passed on (protocol.md 6.4).

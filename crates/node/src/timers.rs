@@ -14,6 +14,8 @@ use crate::io::LinkId;
 pub(crate) enum Timer {
     /// Try the channel's next step again, or take the turn back.
     Channel(Address),
+    /// An old state of ours on this channel dies on chain.
+    Shadow(Address),
     /// Ask the previous hop again.
     Ask(PublicKey),
     /// A conditional of this virtual channel dies.

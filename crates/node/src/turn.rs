@@ -59,6 +59,16 @@ pub(crate) struct Turn {
     used: u32,
     /// Left only: the lock that right holds.
     pub(crate) foreign: Option<(i64, Time)>,
+    /// The peer's last proposal that was refused for good. Copies of it die with the links of this process,
+    /// so it need not outlive it.
+    pub(crate) refused: Option<Refused>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    /// Hash of the signed state.
+    pub(crate) state: [u8; 32],
+    pub(crate) reason: alloc::string::String,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
