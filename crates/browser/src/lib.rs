@@ -1,7 +1,9 @@
 //! The payment node as it lives in a browser: the same core as everywhere, with IndexedDB for a disk, WebSockets for a
 //! network and a JavaScript class for an owner.
 //!
-//! What a page can do is in `api`; everything that needs a browser is compiled for wasm only, and what is plain
+//! What a page can do is in `page::api`; everything that needs a browser is compiled for wasm only, and what is plain
 //! computation stands beside it with its tests.
 
+pub mod carrier;
+pub mod failure;
 pub mod vault;
