@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+pub mod client;
+
 use devnet::{Chain, Genesis, GenesisAccount, Round, TransactionView, Transfer, Wallet};
 use tycho_asm_macros::tvmasm;
 use tycho_types::models::StateInit;
