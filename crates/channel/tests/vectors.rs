@@ -599,7 +599,7 @@ fn dump(cell: &Cell, depth: usize) -> String {
     let mut raw = [0; 128];
     let data = cell.as_slice_allow_exotic().get_raw(0, &mut raw, bits).unwrap();
     let mut data = hex::encode_upper(data);
-    if bits % 8 != 0 {
+    if !bits.is_multiple_of(8) {
         if bits % 8 <= 4 {
             data.pop();
         }
