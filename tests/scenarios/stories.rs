@@ -5,7 +5,6 @@ use tests::{Outcome, World, ton};
 #[test]
 fn a_payment_arrives_and_costs_exactly_its_amount() {
     let mut world = World::seeded(1);
-    world.trace = Some(Vec::new());
     let [alice, bob] = world.line(["alice", "bob"], ton(10));
 
     let payment = world.pay(alice, &[bob], ton(1));

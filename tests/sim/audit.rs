@@ -256,8 +256,16 @@ impl World {
             }
         }
         if live != twin {
-            let name = self.name(id);
-            panic!("seed {}: {name} would come back as\n{twin:#?}\nbut is\n{live:#?}", self.seed);
+            let (name, differ) = (self.name(id), difference(&live, &twin));
+            panic!("seed {}: {name} would come back another: {differ}", self.seed);
         }
     }
+}
+
+/// The lines in which two snapshots differ, live before restored.
+fn difference(live: &Snapshot, twin: &Snapshot) -> String {
+    let (live, twin) = (format!("{live:#?}"), format!("{twin:#?}"));
+    let pairs = live.lines().zip(twin.lines()).filter(|(a, b)| a != b);
+    let lines = pairs.take(8).map(|(a, b)| format!("{} / {}", a.trim(), b.trim()));
+    lines.collect::<Vec<_>>().join(", ")
 }

@@ -66,7 +66,8 @@ impl Chaos {
         }
         if count > 2 && world.rng.bool() {
             let (a, b) = (world.rng.usize(..count), world.rng.usize(..count));
-            let known = channels.iter().any(|pair| *pair == (ids[a], ids[b]) || *pair == (ids[b], ids[a]));
+            let known =
+                channels.iter().any(|pair| *pair == (ids[a], ids[b]) || *pair == (ids[b], ids[a]));
             if a != b && !known {
                 channels.push((ids[a], ids[b]));
             }
@@ -102,7 +103,8 @@ impl Chaos {
                     }
                 }
                 8 => {
-                    let (a, b) = self.world.rng.choice(self.channels.clone()).unwrap_or((Id(0), Id(1)));
+                    let (a, b) =
+                        self.world.rng.choice(self.channels.clone()).unwrap_or((Id(0), Id(1)));
                     self.world.part(a, b);
                 }
                 9 => self.world.reunite(),
@@ -117,9 +119,13 @@ impl Chaos {
             self.world.run_for(pause);
         }
         if away.is_some() {
-            // Whoever waits for the one who left waits until it is too late.
-            self.world.run_for(30_000);
+            // Whoever holds a resolve has time to use it; whoever waits for the one who left waits until it is too
+            // late. Without that time the chain would have to help, which it cannot yet.
+            let faults = std::mem::replace(&mut self.world.faults, Faults::NONE);
+            self.world.reunite();
+            self.world.run_for(180_000);
             self.world.sleep(4 * 86_400);
+            self.world.faults = faults;
             self.world.run_for(60_000);
         }
     }
@@ -256,4 +262,3 @@ fn cheapen(hops: &mut [RouteHop]) {
 }
 
 const NAMES: [&str; 5] = ["anna", "boris", "clara", "dmitri", "elena"];
-

@@ -59,6 +59,13 @@ pub(crate) enum Happening {
     },
 }
 
+/// Whether a world tells what happens in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    Off,
+    Print,
+}
+
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -89,8 +96,7 @@ pub struct World {
     pub(crate) block_due: bool,
     /// Every so many steps a machine's disk is restored beside it and compared.
     pub check_every: u64,
-    /// What every message was, if a story wants to read it.
-    pub trace: Option<Vec<String>>,
+    pub trace: Trace,
 }
 
 impl World {
@@ -113,7 +119,7 @@ impl World {
             requests: 0,
             block_due: false,
             check_every: 16,
-            trace: None,
+            trace: Trace::Off,
         }
     }
 
@@ -410,12 +416,9 @@ impl World {
     }
 
     pub(crate) fn note(&mut self, line: impl FnOnce(&Self) -> String) {
-        if self.trace.is_some() {
+        if self.trace == Trace::Print {
             let at = self.now().0 - START_MS;
-            let line = format!("{:>9}.{:03} {}", at / 1000, at % 1000, line(self));
-            if let Some(trace) = &mut self.trace {
-                trace.push(line);
-            }
+            println!("{:>9}.{:03} {}", at / 1000, at % 1000, line(self));
         }
     }
 
