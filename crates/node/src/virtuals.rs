@@ -96,7 +96,7 @@ impl Virtual {
         let leg = self.outgoing.as_ref()?;
         match leg.state {
             LegState::Waiting => Some(Work::Open),
-            LegState::Live if self.claimed => Some(Work::Close),
+            LegState::Live if self.claimed && self.may_pay(leg, now) => Some(Work::Close),
             LegState::Live if self.given_up || expired(leg, now) => Some(Work::Remove),
             LegState::Live
             | LegState::Offered
@@ -104,6 +104,12 @@ impl Virtual {
             | LegState::Gone { .. }
             | LegState::Never => None,
         }
+    }
+
+    /// After the deadline nobody can make us pay; a relay then pays only what it has been paid itself.
+    fn may_pay(&self, leg: &Leg, now: Time) -> bool {
+        let covered = self.incoming.as_ref().is_none_or(|leg| leg.state == LegState::Paid);
+        covered || leg.conditional.deadline.at() >= now
     }
 
     pub(crate) fn ask(&self, now: Time) -> Option<Ask> {
@@ -138,6 +144,9 @@ impl Virtual {
     /// When [`Virtual::work`] or [`Virtual::ask`] may change by the passing of time alone.
     pub(crate) fn next_change(&self, now: Time) -> Option<Time> {
         let outgoing = self.outgoing.as_ref().and_then(|leg| match leg.state {
+            LegState::Live if leg.conditional.deadline.at() >= now => {
+                Some(leg.conditional.deadline)
+            }
             LegState::Live => Some(dead_after(leg.conditional.deadline)),
             LegState::Gone { until } => Some(until),
             LegState::Waiting | LegState::Offered | LegState::Paid | LegState::Never => None,
