@@ -10,6 +10,7 @@ mod report;
 mod setup;
 mod shell;
 mod site;
+mod stage;
 mod sums;
 mod test;
 mod tree;

@@ -1,4 +1,6 @@
 //! The page's web server: files of one folder, and `/demo.json`, which tells the page where everything is.
+//!
+//! For tests it can also pass on orders to stop and start parts of the demo (`POST /stage/<part>/<stop|start>`).
 
 use std::{
     net::SocketAddr,
@@ -12,23 +14,44 @@ use axum::{
     extract::{Request, State},
     http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
+    routing::post,
 };
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot},
+};
 
 struct Site {
     folder: PathBuf,
     demo: String,
+    orders: Option<mpsc::Sender<Order>>,
+}
+
+/// What a test wants done to a part of the demo.
+pub(crate) struct Order {
+    pub(crate) part: String,
+    pub(crate) action: String,
+    /// Told when it is done, or why it cannot be.
+    pub(crate) done: oneshot::Sender<Result<()>>,
 }
 
 /// Serves until the program ends and gives the address. `port` 0 takes any free one.
-pub(crate) async fn serve(folder: PathBuf, demo: &Value, port: u16) -> Result<SocketAddr> {
+pub(crate) async fn serve(
+    folder: PathBuf,
+    demo: &Value,
+    port: u16,
+    orders: Option<mpsc::Sender<Order>>,
+) -> Result<SocketAddr> {
     let listener = TcpListener::bind(("127.0.0.1", port))
         .await
         .with_context(|| format!("port {port} of 127.0.0.1 is taken: choose another by --port"))?;
     let address = listener.local_addr()?;
-    let site = Arc::new(Site { folder, demo: format!("{demo:#}") });
-    let router = Router::new().fallback(answer).with_state(site);
+    let site = Arc::new(Site { folder, demo: format!("{demo:#}"), orders });
+    let router = Router::new()
+        .route("/stage/{part}/{action}", post(order))
+        .fallback(answer)
+        .with_state(site);
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(address)
 }
@@ -48,6 +71,20 @@ async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response {
     match tokio::fs::read(&file).await {
         Ok(bytes) => with_type(media_type(&file), bytes),
         Err(_) => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn order(
+    State(site): State<Arc<Site>>,
+    axum::extract::Path((part, action)): axum::extract::Path<(String, String)>,
+) -> Response {
+    let Some(orders) = &site.orders else { return StatusCode::NOT_FOUND.into_response() };
+    let (done, result) = oneshot::channel();
+    let sent = orders.send(Order { part, action, done }).await;
+    match (sent, result.await) {
+        (Ok(()), Ok(Ok(()))) => StatusCode::NO_CONTENT.into_response(),
+        (Ok(()), Ok(Err(error))) => (StatusCode::BAD_REQUEST, format!("{error:#}")).into_response(),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "the demo is ending").into_response(),
     }
 }
 

@@ -6,7 +6,6 @@
 use std::{
     ffi::OsStr,
     fs::File,
-    io::Write,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -99,10 +98,6 @@ impl Process {
         self.child.kill().await.with_context(|| format!("{} cannot be ended", self.name))
     }
 
-    pub(crate) fn log(&self) -> &Path {
-        &self.log
-    }
-
     /// The end of its log.
     fn last_words(&self) -> String {
         const LINES: usize = 15;
@@ -111,14 +106,4 @@ impl Process {
         let from = lines.len().saturating_sub(LINES);
         lines.get(from..).unwrap_or_default().join("\n")
     }
-}
-
-/// Writes a file that only its owner may read.
-pub(crate) fn write_private(file: &Path, text: &str) -> Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = File::options();
-    let open = options.create(true).write(true).truncate(true).mode(0o600).open(file);
-    let mut open = open.with_context(|| format!("{} cannot be written", file.display()))?;
-    open.write_all(text.as_bytes())?;
-    Ok(())
 }

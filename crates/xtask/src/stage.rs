@@ -1,0 +1,326 @@
+//! Everything that the demo shows, running: the chain, the relay, the merchant, the shop and the page's server.
+//!
+//! All of it lives in one folder and ends with this value. First comes the chain, then two nodes with money of
+//! the faucet, a channel between them, and at last what a visitor sees.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    http::Api,
+    report::Report,
+    shell::{cargo, output},
+    sums::{Contract, channel, key, number},
+    tree::Process,
+};
+
+pub(crate) const TON: u128 = 1_000_000_000;
+/// From the faucet to the wallets of the relay and of the merchant.
+const RELAY_COINS: u128 = 100 * TON;
+const MERCHANT_COINS: u128 = 5 * TON;
+/// What the relay puts into its channel with the merchant: the most that visitors can pay in all.
+pub(crate) const RELAY_DEPOSIT: u128 = 20 * TON;
+/// Price of one article.
+pub(crate) const PRICE: u128 = TON / 10;
+/// What the relay asks for passing it on: the larger of both.
+const RELAY_MIN_FEE: u128 = TON / 10_000;
+const RELAY_FEE_PPM: u128 = 1_000;
+
+/// What the relay earns with one article.
+pub(crate) fn relay_fee() -> u128 {
+    (PRICE * RELAY_FEE_PPM / 1_000_000).max(RELAY_MIN_FEE)
+}
+
+/// The compiled programs of the workspace.
+pub(crate) struct Programs {
+    devnet: PathBuf,
+    rill: PathBuf,
+}
+
+impl Programs {
+    pub(crate) async fn build() -> Result<Self> {
+        let mut command = cargo();
+        command.args(["build", "--package", "devnet", "--bin", "devnet"]);
+        command.args(["--package", "daemon", "--bin", "rill"]);
+        let messages = output(command.arg("--message-format=json-render-diagnostics")).await?;
+        let executable = |name: &str| {
+            messages
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+                .filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
+                .find(|file| file.file_stem().is_some_and(|stem| stem == name))
+                .with_context(|| format!("cargo built no program `{name}`"))
+        };
+        Ok(Self { devnet: executable("devnet")?, rill: executable("rill")? })
+    }
+}
+
+/// A process and how to start it again.
+pub(crate) struct Part {
+    name: &'static str,
+    binary: PathBuf,
+    args: Vec<String>,
+    folder: PathBuf,
+    process: Process,
+    /// What it said when it was ready.
+    said: Value,
+}
+
+impl Part {
+    async fn start(
+        name: &'static str,
+        binary: &Path,
+        args: Vec<String>,
+        folder: &Path,
+    ) -> Result<Self> {
+        let (binary, folder) = (binary.to_owned(), folder.to_owned());
+        let mut process = Process::start(name, &binary, &args, &folder)?;
+        let said = process.ready().await?;
+        Ok(Self { name, binary, args, folder, process, said })
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) async fn stop(&mut self) -> Result<()> {
+        self.process.kill().await
+    }
+
+    /// Starts it again with the same arguments.
+    pub(crate) async fn start_again(&mut self) -> Result<()> {
+        self.process = Process::start(self.name, &self.binary, &self.args, &self.folder)?;
+        self.said = self.process.ready().await?;
+        Ok(())
+    }
+
+    /// A field of what it said when it was ready.
+    fn said(&self, pointer: &str) -> Result<&str> {
+        let value = self.said.pointer(pointer).and_then(Value::as_str);
+        value.with_context(|| format!("{} did not say its {pointer}", self.name))
+    }
+
+    /// Fixes an address that it chose itself, so that it is the same after a new start.
+    fn keep_address(&mut self, flag: &str, pointer: &str) -> Result<()> {
+        let address = self.said(pointer)?.to_owned();
+        let address = address.trim_start_matches("http://").to_owned();
+        let value = self.args.iter().position(|arg| arg == flag).map(|at| at.saturating_add(1));
+        let value = value.and_then(|at| self.args.get_mut(at));
+        *value.with_context(|| format!("{} was started without {flag}", self.name))? = address;
+        Ok(())
+    }
+}
+
+/// A node's process, and the way to command it.
+pub(crate) struct Daemon {
+    pub(crate) part: Part,
+    pub(crate) api: Api,
+    token: String,
+    pub(crate) invitation: String,
+}
+
+impl Daemon {
+    async fn start(
+        name: &'static str,
+        programs: &Programs,
+        chain: &Part,
+        more: &[String],
+        folder: &Path,
+    ) -> Result<Self> {
+        let home = folder.join(name);
+        let mut args = words(&["node", "--udp", "127.0.0.1:0", "--http", "127.0.0.1:0", "--dir"]);
+        args.push(home.display().to_string());
+        args.extend(words(&["--liteserver", chain.said("/liteserver/address")?]));
+        args.extend(words(&["--liteserver-key", chain.said("/liteserver/key")?]));
+        args.extend(words(&["--devnet", chain.said("/control")?]));
+        args.extend_from_slice(more);
+        let mut part = Part::start(name, &programs.rill, args, folder).await?;
+        part.keep_address("--http", "/http")?;
+        part.keep_address("--udp", "/adnl")?;
+        let config = std::fs::read_to_string(home.join("config.toml"))
+            .with_context(|| format!("{name} wrote no config file"))?;
+        let config: toml::Table = toml::from_str(&config).context("config.toml")?;
+        let token = config.get("keys").and_then(|keys| keys.get("admin_token"));
+        let token = token.and_then(toml::Value::as_str).context("the config has no admin_token")?;
+        let api = Api::new(part.said("/http")?, Some(token));
+        let invitation = part.said("/invitation")?.to_owned();
+        Ok(Self { token: token.to_owned(), part, api, invitation })
+    }
+
+    pub(crate) async fn snapshot(&self) -> Result<Value> {
+        self.api.get("/snapshot").await
+    }
+}
+
+/// The running demo.
+pub(crate) struct Stage {
+    chain: Part,
+    pub(crate) control: Api,
+    pub(crate) relay: Daemon,
+    pub(crate) merchant: Daemon,
+    pub(crate) shop: Part,
+}
+
+impl Stage {
+    /// Starts everything but the page's server, telling each step.
+    pub(crate) async fn start(programs: &Programs, folder: &Path, report: &Report) -> Result<Self> {
+        let args = words(&["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"]);
+        let chain = Part::start("devnet", &programs.devnet, args, folder).await?;
+        let control = Api::new(chain.said("/control")?, None);
+        report.say(&format!(
+            "chain: running, liteserver {}, control {}",
+            chain.said("/liteserver/address")?,
+            chain.said("/control")?
+        ));
+
+        let terms = words(&["--relay", "--relay-min-fee", &coins(RELAY_MIN_FEE)]);
+        let relay = Daemon::start("relay", programs, &chain, &terms, folder).await?;
+        let merchant = Daemon::start("merchant", programs, &chain, &[], folder).await?;
+        for node in [&relay, &merchant] {
+            report.say(&format!(
+                "{}: node {} at {}",
+                node.part.name,
+                short(key(&node.snapshot().await?)?),
+                node.api.url
+            ));
+        }
+        for (node, amount) in [(&relay, RELAY_COINS), (&merchant, MERCHANT_COINS)] {
+            fund(&control, node, amount).await?;
+            report.say(&format!("{}: {} TON from the faucet", node.part.name, coins(amount)));
+        }
+
+        connect(&relay, &merchant, report).await?;
+
+        let mut shop = words(&["shop", "--listen", "127.0.0.1:0", "--node", &merchant.api.url]);
+        shop.extend(words(&["--token", &merchant.token, "--relay", &relay.invitation]));
+        shop.extend(words(&["--price", &coins(PRICE), "--dir"]));
+        shop.push(folder.join("shop").display().to_string());
+        let mut shop = Part::start("shop", &programs.rill, shop, folder).await?;
+        shop.keep_address("--listen", "/http")?;
+        report.say(&format!("shop: articles for {} TON at {}", coins(PRICE), shop.said("/http")?));
+        Ok(Self { chain, control, relay, merchant, shop })
+    }
+
+    /// What the page reads first.
+    pub(crate) fn for_page(&self) -> Result<Value> {
+        Ok(json!({
+            "invitation": self.relay.invitation,
+            "faucet": format!("{}/faucet", self.relay.api.url),
+            "shop": self.shop.said("/url")?,
+            "network": "tvm:-3",
+            "passphrase": "demo",
+        }))
+    }
+
+    /// Ends with an error as soon as a part has ended by itself.
+    pub(crate) async fn watch(mut self) -> Result<()> {
+        loop {
+            for part in
+                [&mut self.chain, &mut self.relay.part, &mut self.merchant.part, &mut self.shop]
+            {
+                part.process.alive()?;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// The contract of a channel as the chain has it.
+    pub(crate) async fn contract(
+        &self,
+        name: &'static str,
+        address: &str,
+        deposits: u128,
+    ) -> Result<Contract> {
+        let account = self.control.get(&format!("/account/{address}")).await?;
+        let data = account.get("data").and_then(Value::as_str);
+        let data = data.with_context(|| format!("{name} is not on chain"))?;
+        let data = BASE64_STANDARD.decode(data).context("account data")?;
+        let history = self.control.get(&format!("/transactions/{address}?limit=1000")).await?;
+        let rent =
+            history.as_array().context("no history")?.iter().try_fold(0_u128, |sum, one| {
+                anyhow::Ok(sum.saturating_add(number(one, "rent")?))
+            })?;
+        Ok(Contract { name, data, balance: number(&account, "balance")?, rent, deposits })
+    }
+}
+
+async fn fund(control: &Api, node: &Daemon, amount: u128) -> Result<()> {
+    let snapshot = node.snapshot().await?;
+    let wallet = snapshot.pointer("/wallet/address").and_then(Value::as_str);
+    let address = wallet.context("the node names no wallet")?;
+    let before = wallet_balance(&snapshot);
+    let order = json!({ "address": address, "amount": amount.to_string() });
+    control.post("/faucet", order).await?;
+    let seen = async || {
+        let now = wallet_balance(&node.snapshot().await?);
+        Ok((now >= before.saturating_add(amount)).then_some(()))
+    };
+    until(&format!("the {} to see its money on chain", node.part.name), seen).await
+}
+
+/// Nothing counts as zero until the chain was seen.
+fn wallet_balance(snapshot: &Value) -> u128 {
+    let balance = snapshot.pointer("/wallet/balance").and_then(Value::as_str);
+    balance.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// The relay opens a channel with the merchant and tops it up.
+async fn connect(relay: &Daemon, merchant: &Daemon, report: &Report) -> Result<()> {
+    let contact = json!({ "invitation": merchant.invitation });
+    relay.api.post("/contacts", contact).await?;
+    let merchant_key = key(&merchant.snapshot().await?)?.to_owned();
+    let order = json!({ "peer": merchant_key, "deposit": RELAY_DEPOSIT.to_string() });
+    relay.api.post("/channels", order).await?;
+    report.say(&format!("relay: opens a channel with the merchant, {} TON", coins(RELAY_DEPOSIT)));
+    let open = async || {
+        let snapshot = relay.snapshot().await?;
+        let Ok(found) = channel(&snapshot, &merchant_key) else { return Ok(None) };
+        let phase = found.get("phase").and_then(Value::as_str);
+        let ready = phase == Some("open") && number(found, "balance")? >= RELAY_DEPOSIT;
+        Ok(ready.then(|| found.get("address").and_then(Value::as_str).map(str::to_owned)).flatten())
+    };
+    let address = until("the channel between relay and merchant to open", open).await?;
+    report.say(&format!("chain: their contract {} holds the deposit", short(&address)));
+    Ok(())
+}
+
+/// Looks until there is an answer.
+pub(crate) async fn until<T>(
+    what: &str,
+    mut look: impl AsyncFnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    const PAUSE: Duration = Duration::from_millis(50);
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = look().await? {
+            return Ok(answer);
+        }
+        if Instant::now() > end {
+            bail!("waited {} s for {what}: the logs of the parts tell more", PATIENCE.as_secs());
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// Nano as TON.
+pub(crate) fn coins(nano: u128) -> String {
+    let fraction = format!("{:09}", nano % TON);
+    match fraction.trim_end_matches('0') {
+        "" => (nano / TON).to_string(),
+        digits => format!("{}.{digits}", nano / TON),
+    }
+}
+
+/// Enough of a key or an address to tell it from others.
+pub(crate) fn short(hex: &str) -> &str {
+    hex.get(..8).unwrap_or(hex)
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
