@@ -287,3 +287,47 @@ const CLOSE: u32 = 0xd2b1_eeeb;
 const CLOSE_SIGNED: u32 = 0x8243_e9a3;
 const COMMIT: u32 = 0x076b_fdf1;
 const COMMIT_SIGNED: u32 = 0x4a39_0cac;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::amount::Deadline;
+    use crate::conditional::Conditional;
+    use crate::proof::UpdateProof;
+
+    #[test]
+    fn a_settle_message_shows_every_conditional_that_it_claims() {
+        let keys = [3, 4, 5].map(|seed| SecretKey::from_seed([seed; 32]));
+        let mut theirs = Conditionals::new();
+        for key in &keys {
+            let conditional = Conditional {
+                key: key.public(),
+                capacity: Nano(10),
+                fee: Nano(1),
+                prepay: Nano(0),
+                deadline: Deadline(1),
+            };
+            theirs.insert(conditional).unwrap();
+        }
+        let id = ChannelId([1; 16]);
+        let claims: Vec<_> =
+            keys.iter().skip(1).map(|key| (key.public(), Resolve::sign(Nano(7), key))).collect();
+
+        let settle = Settle::new(id, &theirs, &claims).unwrap();
+        let proof = UpdateProof::parse(Some(&settle.proof), &theirs.hash()).unwrap();
+        for (key, _) in &claims {
+            assert_eq!(proof.get(key), Ok(theirs.get(key)));
+        }
+        assert_eq!(signed_hash(&settle.body(true, &keys[0])), cell::hash(&settle.signed()));
+
+        theirs.remove(&keys[2].public());
+        assert_eq!(Settle::new(id, &theirs, &claims), None);
+    }
+
+    /// As the contract reads it: what follows the signature is a cell of its own.
+    fn signed_hash(body: &Cell) -> Hash {
+        let mut rest = body.as_slice().unwrap();
+        rest.skip_first(32 + 1 + 512, 0).unwrap();
+        cell::hash(&cell::build(|builder| builder.store_slice(rest)))
+    }
+}
