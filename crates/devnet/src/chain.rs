@@ -96,7 +96,7 @@ impl Chain {
             return Err(Error::ClockBack { asked: now, at: self.now });
         }
         self.now = now;
-        Ok(self.config.set_now(now)?)
+        self.config.set_now(now)
     }
 
     /// How many messages and payments wait for the next round.

@@ -152,7 +152,7 @@ pub(crate) fn version() -> GlobalVersion {
     GlobalVersion { version: GLOBAL_VERSION, capabilities: GlobalCapabilities::from(0x1ee_u64) }
 }
 
-fn workchains(
+pub(crate) fn workchains(
     now: u32,
     (root_hash, file_hash): (HashBytes, HashBytes),
 ) -> Result<Dict<i32, WorkchainDescription>> {

@@ -12,13 +12,14 @@ use tycho_executor::{
 };
 use tycho_types::cell::Lazy;
 use tycho_types::models::{
-    AccountState, BlockId, BlockchainConfig, ComputePhase, HashUpdate, Message, MsgInfo,
-    OptionalAccount, ShardAccount, StdAddr, StorageExtra, TxInfo,
+    AccountState, BlockId, BlockchainConfig, BlockchainConfigParams, ComputePhase, HashUpdate,
+    Message, MsgInfo, OptionalAccount, ShardAccount, StdAddr, StorageExtra, TxInfo,
 };
 use tycho_types::prelude::*;
 
 pub use crate::getter::get_method;
 
+use crate::config;
 use crate::error::{Error, Result};
 
 /// The blockchain configuration, read once for many transactions.
@@ -30,6 +31,30 @@ impl Config {
     /// Reads a configuration; `now` chooses among storage prices.
     pub fn new(config: BlockchainConfig, now: u32) -> Result<Self> {
         Ok(Self { parsed: ParsedConfig::parse(config, now)? })
+    }
+
+    /// Reads a configuration that was made elsewhere, for example the mainnet's: `root` is the
+    /// dictionary of its parameters.
+    ///
+    /// What the executor cannot read (parameters 12 and 43 in their newest forms) it gets in a
+    /// plain form; contracts see the original.
+    pub fn parse(root: Cell, now: u32) -> Result<Self> {
+        let original = BlockchainConfig {
+            params: BlockchainConfigParams::from_raw(root),
+            ..BlockchainConfig::new_empty(HashBytes([0x55; 32]))
+        };
+        let mut readable = original.clone();
+        let workchains = original.params.get_workchains();
+        if workchains.and_then(|w| w.iter().try_for_each(|entry| entry.map(drop))).is_err() {
+            let plain = config::workchains(now, (HashBytes::ZERO, HashBytes::ZERO))?;
+            readable.params.set_workchains(&plain)?;
+        }
+        if original.params.contains_raw(43)? && original.params.get_size_limits().is_err() {
+            readable.params.remove(43)?;
+        }
+        let mut parsed = ParsedConfig::parse(readable, now)?;
+        parsed.raw = original;
+        Ok(Self { parsed })
     }
 
     /// The configuration as contracts see it.

@@ -118,7 +118,8 @@ impl MessageView {
 impl fmt::Display for MessageView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            MessageKind::ExternalIn => f.write_str("external")?,
+            // Wallets put a signature where others put an op.
+            MessageKind::ExternalIn => return f.write_str("external"),
             MessageKind::ExternalOut => f.write_str("log")?,
             MessageKind::Internal { bounced, .. } => {
                 write!(f, "{}{} TON", if bounced { "bounced " } else { "" }, Ton(self.value))?;
@@ -156,8 +157,10 @@ pub struct TransactionView {
     pub bounced: bool,
     /// Gas units.
     pub gas_used: u64,
-    /// Nanoton that left the chain's accounts: gas, storage, the first part of forwarding.
+    /// Nanoton that left the chain's accounts: gas, rent, the first part of forwarding.
     pub fees: u128,
+    /// Nanoton of the fees that are rent, for storage since the transaction before.
+    pub rent: u128,
     /// Messages sent, in order.
     pub out: Vec<MessageView>,
     /// The account does not exist any more, or does now.
@@ -184,6 +187,7 @@ impl TransactionView {
             bounced: false,
             gas_used: 0,
             fees: transaction.total_fees.tokens.into_inner(),
+            rent: 0,
             out: Vec::new(),
             status: (transaction.orig_status, transaction.end_status),
             cell: cell.clone(),
@@ -193,6 +197,8 @@ impl TransactionView {
         }
         if let TxInfo::Ordinary(info) = transaction.load_info()? {
             view.aborted = info.aborted;
+            view.rent =
+                info.storage_phase.map_or(0, |phase| phase.storage_fees_collected.into_inner());
             view.bounced = matches!(info.bounce_phase, Some(BouncePhase::Executed(_)));
             view.action_code = info.action_phase.map(|phase| phase.result_code);
             match info.compute_phase {
