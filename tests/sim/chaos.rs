@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use channel::amount::Nano;
 use node::{
     config::Tunnel,
-    io::{Command, RouteHop},
+    io::{Command, CommandError, RouteHop},
 };
 
 use crate::{
@@ -24,6 +24,8 @@ pub struct Run {
     pub fates: Fates,
     pub proposals: u64,
     pub repeated: u64,
+    /// Why orders were not taken in.
+    pub declined: BTreeMap<&'static str, u64>,
     /// Refusals by reason.
     pub refusals: BTreeMap<String, u64>,
 }
@@ -90,32 +92,32 @@ impl Chaos {
             _ => Faults::ROUGH,
         };
         let away = self.somebody_leaves();
-        let acts = self.world.rng.u32(6..24);
+        let acts = self.world.rng.u32(8..48);
         for _ in 0..acts {
-            match self.world.rng.u32(..12) {
-                0..=4 => self.somebody_pays(),
-                5 => self.somebody_insists(),
-                6 => self.world.cut_any(),
-                7 => {
+            match self.world.rng.u32(..16) {
+                0..=6 => self.somebody_pays(),
+                7 => self.somebody_insists(),
+                8 => self.world.cut_any(),
+                9 => {
                     let victim = self.anybody();
                     if Some(victim) != away {
                         self.world.crash(victim);
                     }
                 }
-                8 => {
+                10 if self.world.parted.is_empty() => {
                     let (a, b) =
                         self.world.rng.choice(self.channels.clone()).unwrap_or((Id(0), Id(1)));
                     self.world.part(a, b);
                 }
-                9 => self.world.reunite(),
+                11 | 12 => self.world.reunite(),
                 // Shorter than what any deadline keeps in hand.
-                10 if self.world.rng.u32(..4) == 0 => {
+                13 if self.world.rng.u32(..4) == 0 => {
                     let secs = self.world.rng.u64(1..3_600);
                     self.world.sleep(secs);
                 }
                 _ => {}
             }
-            let pause = self.world.rng.u64(..4_000);
+            let pause = self.world.rng.u64(..8_000);
             self.world.run_for(pause);
         }
         if away.is_some() {
@@ -134,7 +136,15 @@ impl Chaos {
     pub fn end(mut self) -> Result<Run, String> {
         self.world.settle()?;
         let fates = self.world.audit(&self.payments)?;
+        let mut declined = BTreeMap::new();
+        for machine in &self.world.machines {
+            let errors = machine.replies.values().filter_map(|reply| reply.as_ref().err());
+            for error in errors {
+                *declined.entry(kind(error)).or_default() += 1;
+            }
+        }
         Ok(Run {
+            declined,
             worlds: 1,
             tally: self.world.tally,
             fates,
@@ -219,6 +229,9 @@ impl Run {
         self.fates.refused += other.fates.refused;
         self.proposals += other.proposals;
         self.repeated += other.repeated;
+        for (reason, count) in &other.declined {
+            *self.declined.entry(reason).or_default() += count;
+        }
         for (reason, count) in &other.refusals {
             *self.refusals.entry(reason.clone()).or_default() += count;
         }
@@ -227,7 +240,7 @@ impl Run {
 
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { worlds, tally, fates, proposals, repeated, refusals } = self;
+        let Self { worlds, tally, fates, proposals, repeated, declined, refusals } = self;
         writeln!(
             f,
             "{worlds} worlds, {} steps of {} inputs, {} crashes, {} cut links, {} queries timed out, {} disks compared",
@@ -238,6 +251,9 @@ impl fmt::Display for Run {
             "payments: {} paid, {} failed, {} not taken in; {proposals} proposals, {repeated} of them repeats",
             fates.paid, fates.failed, fates.refused
         )?;
+        for (reason, count) in declined {
+            writeln!(f, "  declined {count:>6}  {reason}")?;
+        }
         for (reason, count) in refusals {
             writeln!(f, "  refused {count:>7}  {reason}")?;
         }
@@ -252,6 +268,19 @@ fn some_tunnel(rng: &mut fastrand::Rng) -> Option<Tunnel> {
         max_capacity: ton(rng.u128(5..50)),
     };
     (rng.u32(..8) != 0).then_some(tunnel)
+}
+
+fn kind(error: &CommandError) -> &'static str {
+    match error {
+        CommandError::UnknownPeer { .. } => "unknown peer",
+        CommandError::Offline { .. } => "first node is offline",
+        CommandError::NoChannel { .. } => "no channel",
+        CommandError::InsufficientBalance { .. } => "not enough balance",
+        CommandError::CapacityTooSmall { .. } => "capacity too small",
+        CommandError::BadRequest { .. } => "bad request",
+        CommandError::Duplicate => "another order under this id",
+        CommandError::NotFound => "not found",
+    }
 }
 
 /// A payer who would like to pay less than the relays want.

@@ -21,6 +21,8 @@ pub struct Faults {
     pub dial_fails: u32,
     /// Longest time on the wire, milliseconds.
     pub latency_ms: u64,
+    /// How long a host is busy with other things at most; what comes meanwhile is one batch. Milliseconds.
+    pub busy_ms: u64,
 }
 
 impl Faults {
@@ -35,6 +37,7 @@ impl Faults {
         external_lost: 0,
         dial_fails: 0,
         latency_ms: 40,
+        busy_ms: 2,
     };
 
     /// A world in which everything breaks often enough that a payment sees several faults.
@@ -48,6 +51,7 @@ impl Faults {
         external_lost: 200_000,
         dial_fails: 100_000,
         latency_ms: 900,
+        busy_ms: 300,
     };
 }
 

@@ -47,17 +47,19 @@ impl World {
 
     // ---- links ------------------------------------------------------------------------------------------------
 
-    /// How long a datagram and its repetitions take.
-    fn travel(&mut self) -> u64 {
+    /// How long a datagram and its repetitions take, and whether it took repetitions.
+    fn travel(&mut self) -> (u64, bool) {
         if self.chance(self.faults.stall) {
             // A datagram that was sent in the last moment and stood in a queue on its way.
-            return QUERY_TIMEOUT_MS + self.rng.u64(..4_000);
+            return (QUERY_TIMEOUT_MS + self.rng.u64(..4_000), true);
         }
         let mut ms = self.rng.u64(1..=self.faults.latency_ms);
+        let mut resent = false;
         while self.chance(self.faults.datagram_lost) {
             ms += RESEND_MS;
+            resent = true;
         }
-        ms
+        (ms, resent)
     }
 
     /// A query leaves a machine.
@@ -71,7 +73,10 @@ impl World {
         self.saw_query(from, to, &bytes);
         let flight = self.wires.ask(wire, end, id, bytes);
         self.queue.after(QUERY_TIMEOUT_MS, Happening::TimesOut(flight));
-        let travel = self.travel();
+        let (travel, resent) = self.travel();
+        if let Some(flight) = self.wires.flight(flight) {
+            flight.resent[0] = resent;
+        }
         self.queue.after(travel, Happening::QueryArrives(flight));
         if self.chance(self.faults.cut) {
             let pause = self.rng.u64(..self.faults.latency_ms);
@@ -83,9 +88,10 @@ impl World {
     pub(crate) fn query_arrives(&mut self, id: FlightId) {
         let Some(flight) = self.wires.flight(id) else { return };
         let (wire, asker, bytes) = (flight.wire, flight.asker, flight.bytes.clone());
+        let lost = flight.resent[0];
         let Some(wire) = self.wires.get(wire) else { return };
         let end = wire.ends[1 - asker];
-        if !wire.whole || !end.open || self.machine(end.machine).life != end.life {
+        if wire.cut || !end.open || lost && !wire.ends[asker].open {
             return;
         }
         let name = self.wires.arrive(id);
@@ -107,7 +113,10 @@ impl World {
             format!("{from} => {to} answers {:?} {reason}", Talk::of(&query))
         });
         self.saw_answer(from, to, &query, &bytes);
-        let travel = self.travel();
+        let (travel, resent) = self.travel();
+        if let Some(flight) = self.wires.flight(id) {
+            flight.resent[1] = resent;
+        }
         self.queue.after(travel, Happening::AnswerArrives(id));
         if self.chance(self.faults.cut) {
             let pause = self.rng.u64(..self.faults.latency_ms);
@@ -122,9 +131,10 @@ impl World {
         let Some(flight) = self.wires.flight(id) else { return };
         let Some(bytes) = flight.answer.clone().filter(|_| !flight.over) else { return };
         let (wire, asker, name) = (flight.wire, flight.asker, flight.id);
+        let lost = flight.resent[1];
         let Some(wire) = self.wires.get(wire) else { return };
         let end = wire.ends[asker];
-        if !wire.whole || !end.open {
+        if wire.cut || !end.open || lost && !wire.ends[1 - asker].open {
             return;
         }
         self.wires.land(id);
@@ -146,7 +156,7 @@ impl World {
 
     /// Breaks a wire; both ends find out later, each in its own time.
     pub fn cut(&mut self, wire: WireId) {
-        let Some(open) = self.wires.get(wire).filter(|wire| wire.whole) else { return };
+        let Some(open) = self.wires.get(wire).filter(|wire| wire.works()) else { return };
         let ends = open.ends;
         self.tally.cuts += 1;
         self.wires.cut(wire);
@@ -169,7 +179,7 @@ impl World {
 
     pub(crate) fn goes_down(&mut self, wire: WireId, index: usize) {
         let Some(open) = self.wires.get(wire) else { return };
-        if open.whole {
+        if open.works() {
             self.cut(wire);
         }
         if let Some(end) = self.wires.close(wire, index) {
@@ -192,10 +202,9 @@ impl World {
         };
         // One ADNL endpoint knows a peer once: what it still held of an earlier link with it is over.
         for old in self.wires.at(to) {
-            let dead = self
-                .wires
-                .get(old)
-                .is_some_and(|wire| !wire.whole && wire.ends.iter().any(|end| end.machine == from));
+            let dead = self.wires.get(old).is_some_and(|wire| {
+                !wire.works() && wire.ends.iter().any(|end| end.machine == from)
+            });
             if dead {
                 for end in 0..2 {
                     if self.wires.get(old).is_some_and(|wire| wire.ends[end].machine == to) {

@@ -235,11 +235,11 @@ impl World {
         if !self.machine(id).is_on() {
             return None;
         }
-        let (faults, checks) = (self.faults, self.check_every);
+        let (faults, checks, tally) = (self.faults, self.check_every, self.tally);
         (self.faults, self.check_every) = (Faults::NONE, 0);
         let request = self.request();
         self.take(id, vec![Input::Command(request, command)]);
-        (self.faults, self.check_every) = (faults, checks);
+        (self.faults, self.check_every, self.tally) = (faults, checks, tally);
         self.machine_mut(id).replies.remove(&request)
     }
 
@@ -283,7 +283,7 @@ impl World {
                 return false;
             }
             self.run_for(pause);
-            pause = (pause * 2).min(1_000);
+            pause = (pause * 2).min(4_000);
         }
     }
 

@@ -38,8 +38,8 @@ pub struct End {
 pub struct Wire {
     /// The end that dialled comes first.
     pub ends: [End; 2],
-    /// Nothing passes a wire that is not whole.
-    pub whole: bool,
+    /// The network has cut it: nothing passes any more, not even what is on its way.
+    pub cut: bool,
 }
 
 /// A query, and what has become of it.
@@ -52,6 +52,8 @@ pub struct Flight {
     pub id: QueryId,
     pub bytes: Vec<u8>,
     pub answer: Option<Vec<u8>>,
+    /// The datagrams of the query, then of the answer, were lost at first: they come only if the sender still lives.
+    pub resent: [bool; 2],
     /// The asker has been told an answer, or that there is none.
     pub over: bool,
 }
@@ -65,6 +67,13 @@ pub struct Wires {
     flights: BTreeMap<FlightId, Flight>,
     /// The answering side's name of a query.
     asked: BTreeMap<QueryId, FlightId>,
+}
+
+impl Wire {
+    /// Both machines can talk over it.
+    pub fn works(&self) -> bool {
+        !self.cut && self.ends.iter().all(|end| end.open)
+    }
 }
 
 impl Wires {
@@ -85,7 +94,7 @@ impl Wires {
         for (index, end) in ends.iter().enumerate() {
             self.links.insert(end.link, (id, index));
         }
-        self.wires.insert(id, Wire { ends, whole: true });
+        self.wires.insert(id, Wire { ends, cut: false });
         id
     }
 
@@ -111,14 +120,13 @@ impl Wires {
     /// From now on nothing passes. The ends do not know yet.
     pub fn cut(&mut self, id: WireId) {
         if let Some(wire) = self.wires.get_mut(&id) {
-            wire.whole = false;
+            wire.cut = true;
         }
     }
 
-    /// One end is told, or its machine is gone. Returns the end if it was open.
+    /// One end is told, or its machine is gone; what it sent before still arrives. Returns the end if it was open.
     pub fn close(&mut self, id: WireId, index: usize) -> Option<End> {
         let wire = self.wires.get_mut(&id)?;
-        wire.whole = false;
         let end = &mut wire.ends[index];
         let told = std::mem::replace(&mut end.open, false).then_some(*end);
         if wire.ends.iter().all(|end| !end.open) {
@@ -131,7 +139,8 @@ impl Wires {
     /// A query leaves an end.
     pub fn ask(&mut self, wire: WireId, asker: usize, id: QueryId, bytes: Vec<u8>) -> FlightId {
         let flight = FlightId(self.number());
-        let query = Flight { wire, asker, id, bytes, answer: None, over: false };
+        let query =
+            Flight { wire, asker, id, bytes, answer: None, resent: [false; 2], over: false };
         self.flights.insert(flight, query);
         flight
     }

@@ -289,7 +289,7 @@ impl World {
             (Body::Node(_), input) => {
                 machine.inbox.push(input);
                 if first {
-                    let pause = self.rng.u64(0..3);
+                    let pause = self.rng.u64(0..=self.faults.busy_ms);
                     self.queue.after(pause, Happening::Ready(id));
                 }
             }
@@ -432,7 +432,7 @@ impl World {
             let wire = self.wires.get(wire)?;
             let ours = wire.ends.iter().find(|end| end.machine == from && end.open)?;
             let theirs = wire.ends.iter().find(|end| end.machine == to)?;
-            (wire.whole && theirs.open).then_some(ours.link)
+            (!wire.cut && theirs.open).then_some(ours.link)
         })
     }
 
