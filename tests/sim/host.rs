@@ -191,7 +191,7 @@ impl World {
         if self.machine(from).life != life || !self.machine(from).is_on() {
             return;
         }
-        let target = self.ids().find(|id| self.machine(*id).adnl() == contact.adnl);
+        let target = self.ids().find(|id| self.machine(*id).adnl == contact.adnl);
         let parted =
             |to: Id| self.parted.contains(&(from, to)) || self.parted.contains(&(to, from));
         let reached = target.filter(|to| self.machine(*to).is_on() && !parted(*to));

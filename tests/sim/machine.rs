@@ -55,6 +55,8 @@ pub struct Machine {
     pub plan: Plan,
     pub seed: [u8; 32],
     pub key: PublicKey,
+    /// The key of its network endpoint.
+    pub adnl: PublicKey,
     pub body: Body,
     pub disk: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Grows with every start.
@@ -79,6 +81,7 @@ impl Machine {
             plan,
             seed,
             key: SecretKey::from_seed(derived(&seed, "node")).public(),
+            adnl: SecretKey::from_seed(derived(&seed, "adnl")).public(),
             body: Body::Off,
             disk: BTreeMap::new(),
             life: 0,
@@ -110,19 +113,14 @@ impl Machine {
         SecretKey::from_seed(derived(&self.seed, "node"))
     }
 
-    /// The key of its network endpoint.
-    pub fn adnl(&self) -> PublicKey {
-        SecretKey::from_seed(derived(&self.seed, "adnl")).public()
-    }
-
     /// ADNL short id: sha256 of the boxed `pub.ed25519`.
     pub fn adnl_id(&self) -> [u8; 32] {
-        sha256(&[&0x4813_b4c6_u32.to_le_bytes(), &self.adnl().0])
+        sha256(&[&0x4813_b4c6_u32.to_le_bytes(), &self.adnl.0])
     }
 
     pub fn contact(&self) -> Contact {
         let udp = format!("{}.example:17555", self.plan.name);
-        Contact { node: self.key, adnl: self.adnl(), udp, ws: None }
+        Contact { node: self.key, adnl: self.adnl, udp, ws: None }
     }
 
     pub fn is_on(&self) -> bool {
