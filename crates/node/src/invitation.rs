@@ -134,3 +134,49 @@ fn unescape(text: &str) -> Option<String> {
     }
     String::from_utf8(bytes).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    fn invitation() -> Invitation {
+        Invitation {
+            contact: Contact {
+                node: PublicKey([0xab; 32]),
+                adnl: PublicKey([0xcd; 32]),
+                udp: "127.0.0.1:17555".into(),
+                ws: Some("ws://127.0.0.1:8096/adnl?x=1&y=2".into()),
+            },
+            lite: Some(LiteProxy {
+                server: PublicKey([0xef; 32]),
+                url: "wss://relay.example/lite/key".into(),
+            }),
+        }
+    }
+
+    #[test]
+    fn an_invitation_survives_being_written_and_read() {
+        let text = invitation().to_string();
+        assert_eq!(text.parse(), Ok(invitation()));
+        let plain =
+            Invitation { contact: Contact { ws: None, ..invitation().contact }, lite: None };
+        assert_eq!(plain.to_string().parse(), Ok(plain));
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_invitation_is_named() {
+        use InvitationError::*;
+        let good = invitation().to_string();
+        let wrong = |text: &str| text.parse::<Invitation>().unwrap_err();
+        assert_eq!(wrong("https://example.com"), Scheme);
+        assert_eq!(wrong("rill://abc"), Missing("node key"));
+        assert_eq!(wrong(&good.replacen("abab", "xyxy", 1)), Key("node key"));
+        assert_eq!(wrong(&good.replace("&lite=", "&light=")), Missing("lite"));
+        assert_eq!(wrong(&good.replace("wss:", "http:")), Url("proxy"));
+        assert_eq!(wrong(&good.replace("%3f", "%3")), Url("ws"));
+        assert_eq!(wrong(&good.repeat(10)), TooLong);
+        let cut = good.split_once('?').unwrap().0;
+        assert_eq!(wrong(cut), Missing("adnl"));
+    }
+}

@@ -30,3 +30,6 @@ mod timers;
 mod turn;
 mod virtuals;
 mod wallet;
+
+#[cfg(test)]
+mod restore_tests;
