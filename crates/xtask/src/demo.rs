@@ -44,7 +44,7 @@ pub(crate) struct Options {
 }
 
 /// Folder of the built page.
-const SITE: &str = "web/dist";
+const SITE: &str = "web/dist/demo";
 /// What the page puts into its channel, in TON.
 const DEPOSIT: u128 = 10;
 
@@ -67,7 +67,7 @@ async fn play(options: Options, report: &mut Report) -> Result<()> {
     let folder = Folder::choose(options.dir)?;
     let stage = Stage::start(&programs, folder.path(), report).await?;
     let address = site::serve(root().join(SITE), &stage.for_page()?, options.port, None).await?;
-    let page = format!("http://{address}/demo/");
+    let page = format!("http://{address}/");
     report.say(&format!("page: {page}"));
     let Some(chromium) = chromium else {
         println!(
@@ -192,7 +192,7 @@ pub(crate) async fn end_to_end(report: &mut Report) -> Result<()> {
     let folder = Folder::choose(None)?;
     let stage = Stage::start(&programs, folder.path(), report).await?;
     let address = site::serve(root().join(SITE), &stage.for_page()?, 0, None).await?;
-    let page = format!("http://{address}/demo/");
+    let page = format!("http://{address}/");
     let picture = root().join("target/page.png");
     once(&stage, &page, &chromium, &picture, report).await.context("demo")?;
     drop(stage);
@@ -204,7 +204,7 @@ pub(crate) async fn end_to_end(report: &mut Report) -> Result<()> {
     let mut tests = program("node", "tests/e2e");
     tests
         .args(["--test", "--test-reporter=spec", "page.test.mjs"])
-        .env("RILL_PAGE", format!("http://{address}/demo/"))
+        .env("RILL_PAGE", format!("http://{address}/"))
         .env("RILL_CHROMIUM", &chromium)
         .stdin(Stdio::null());
     let tests = tests.status();

@@ -141,9 +141,9 @@ impl Daemon {
         let mut part = Part::start(name, &programs.rill, args, folder).await?;
         part.keep_address("--http", "/http")?;
         part.keep_address("--udp", "/adnl")?;
-        let config = std::fs::read_to_string(home.join("config.toml"))
+        let config = std::fs::read_to_string(home.join("rill.toml"))
             .with_context(|| format!("{name} wrote no config file"))?;
-        let config: toml::Table = toml::from_str(&config).context("config.toml")?;
+        let config: toml::Table = toml::from_str(&config).context("rill.toml")?;
         let token = config.get("keys").and_then(|keys| keys.get("admin_token"));
         let token = token.and_then(toml::Value::as_str).context("the config has no admin_token")?;
         let api = Api::new(part.said("/http")?, Some(token));
@@ -177,7 +177,8 @@ impl Stage {
             chain.said("/control")?
         ));
 
-        let terms = words(&["--relay", "--relay-min-fee", &coins(RELAY_MIN_FEE)]);
+        let mut terms = words(&["--relay-min-fee", &coins(RELAY_MIN_FEE)]);
+        terms.extend(words(&["--relay-fee-ppm", &RELAY_FEE_PPM.to_string()]));
         let relay = Daemon::start("relay", programs, &chain, &terms, folder).await?;
         let merchant = Daemon::start("merchant", programs, &chain, &[], folder).await?;
         for node in [&relay, &merchant] {
@@ -199,6 +200,7 @@ impl Stage {
         shop.extend(words(&["--token", &merchant.token, "--relay", &relay.invitation]));
         shop.extend(words(&["--price", &coins(PRICE), "--dir"]));
         shop.push(folder.join("shop").display().to_string());
+        shop.extend(terms);
         let mut shop = Part::start("shop", &programs.rill, shop, folder).await?;
         shop.keep_address("--listen", "/http")?;
         report.say(&format!("shop: articles for {} TON at {}", coins(PRICE), shop.said("/http")?));

@@ -1,0 +1,220 @@
+// The page on bad days: each gives a clear message or goes on by itself, and no money is lost or paid twice.
+//
+// `cargo xtask test` starts the demo and these tests with RILL_PAGE, its address, and RILL_CHROMIUM.
+
+import assert from 'node:assert/strict'
+import { after, afterEach, before, beforeEach, test } from 'node:test'
+
+import { Visitor, launch } from './visitor.mjs'
+
+const { RILL_PAGE, RILL_CHROMIUM } = process.env
+const TON = 1_000_000_000n
+
+let browser, visitor, price
+
+before(async () => {
+  assert.ok(RILL_PAGE && RILL_CHROMIUM, 'run `cargo xtask test`: it starts the demo that these tests visit')
+  browser = await launch(RILL_CHROMIUM)
+  const demo = await (await fetch(`${RILL_PAGE}demo.json`)).json()
+  const shelf = await (await fetch(demo.shop, { headers: { accept: 'application/json' } })).json()
+  price = BigInt(shelf.articles[0].price)
+})
+beforeEach(async () => {
+  visitor = await Visitor.arrive(browser, RILL_PAGE)
+})
+afterEach(() => visitor.leave())
+after(() => browser.close())
+
+/** Stops or starts a part of the demo as a power cut would. */
+async function stage(part, action) {
+  const answer = await fetch(`${RILL_PAGE}stage/${part}/${action}`, { method: 'POST' })
+  assert.ok(answer.ok, await answer.text())
+}
+
+/** Does something while a part is stopped. */
+async function without(part, work) {
+  await stage(part, 'stop')
+  try {
+    await work()
+  } finally {
+    await stage(part, 'start')
+  }
+}
+
+/** A visitor who can pay. */
+async function funded(deposit = 1) {
+  const tab = await visitor.open()
+  await tab.ready()
+  await tab.getCoins()
+  await tab.openChannel(deposit)
+  return tab
+}
+
+const total = (payments) => payments.reduce((sum, one) => sum + BigInt(one.amount) + BigInt(one.fee), 0n)
+const quiet = ({ channels, payments }) =>
+  channels.every((one) => one.conditionals === 0) && payments.every((one) => one.state === 'settled' || one.state === 'failed')
+
+/** Every nano of the deposit is either still there or in a settled payment. */
+function accounted({ channels, payments }) {
+  const [channel] = channels
+  const settled = total(payments.filter((one) => one.state === 'settled'))
+  assert.equal(BigInt(channel.balance), BigInt(channel.deposited) - settled)
+  assert.equal(BigInt(channel.sent), settled)
+  return settled
+}
+
+test('a wrong invitation is explained, and the right one works after it', async () => {
+  const tab = await visitor.open()
+  await tab.ready()
+  const right = await tab.part('invitation').inputValue()
+  for (const wrong of ['https://example.org', 'rill://nonsense', right.slice(0, 40)]) {
+    await tab.part('invitation').fill(wrong)
+    await tab.part('unlock').click()
+    assert.match(await tab.error('bad_request'), /invitation/)
+  }
+  await tab.part('invitation').fill(right)
+  await tab.part('unlock').click()
+  await tab.ready()
+  assert.deepEqual(tab.faults, [])
+})
+
+test('a relay that is not who the invitation says is not spoken to', async () => {
+  const { invitation } = await (await fetch(`${RILL_PAGE}demo.json`)).json()
+  const tab = await visitor.open({ invitation: invitation.replace(/adnl=[0-9a-f]{64}/, `adnl=${'58'.repeat(31)}66`) })
+  await tab.is('chain', 'state', 'online')
+  await tab.is('relay', 'state', 'offline')
+  await tab.part('deposit').fill('1')
+  assert.deepEqual((await tab.snapshot()).channels, [])
+})
+
+test('a wrong passphrase changes nothing, and the right one opens the same wallet', async () => {
+  const first = await visitor.open()
+  await first.ready()
+  const { wallet } = await first.snapshot()
+  await first.close()
+
+  const tab = await visitor.open({ passphrase: 'not the one' })
+  await tab.error('wrong_passphrase')
+  await tab.part('passphrase').fill('demo')
+  await tab.part('unlock').click()
+  await tab.ready()
+  assert.equal((await tab.snapshot()).wallet.address, wallet.address)
+})
+
+test('a reload keeps keys, channel and balances', async () => {
+  const tab = await funded()
+  await tab.buy()
+  await tab.result()
+  const before = await tab.until(quiet)
+  await tab.page.reload()
+  await tab.ready()
+  const now = await tab.until(({ channels }) => channels[0]?.online)
+  assert.equal(now.wallet.address, before.wallet.address)
+  assert.equal(now.channels[0].balance, before.channels[0].balance)
+  assert.equal(now.channels[0].seqno, before.channels[0].seqno)
+  assert.deepEqual(now.payments, before.payments)
+})
+
+test('a second tab says that the node runs elsewhere, and takes over when the first is gone', async () => {
+  const first = await visitor.open()
+  await first.ready()
+  const { wallet } = await first.snapshot()
+  const second = await visitor.open()
+  assert.match(await second.error('not_leader'), /another tab/)
+  await first.close()
+  await second.part('unlock').click()
+  await second.ready()
+  assert.equal((await second.snapshot()).wallet.address, wallet.address)
+})
+
+test('a payment larger than the balance is refused before anything is promised', async () => {
+  const tab = await funded('0.05')
+  assert.ok(price > TON / 20n)
+  await tab.buy()
+  assert.match(await tab.error('insufficient_balance'), /[Tt]op the channel up/)
+  const { channels, payments } = await tab.snapshot()
+  assert.deepEqual(payments, [])
+  assert.equal(channels[0].locked, '0')
+  await tab.openChannel(1)
+  await tab.amount('channel-balance', (now) => now >= TON)
+  await tab.buy()
+  await tab.result()
+})
+
+test('a deposit larger than the wallet is refused with the numbers', async () => {
+  const tab = await visitor.open()
+  await tab.ready()
+  await tab.getCoins()
+  await tab.part('deposit').fill('1000000')
+  await tab.part('open-channel').click()
+  assert.match(await tab.error('insufficient_balance'), /1000000 TON/)
+})
+
+test('a relay that goes down is shown, and the page goes on when it is back', async () => {
+  const tab = await funded()
+  await without('relay', async () => {
+    await tab.is('relay', 'state', 'offline')
+    await tab.buy()
+    await tab.part('error').waitFor()
+  })
+  await tab.is('relay', 'state', 'online')
+  await tab.until(({ channels }) => channels[0].online)
+  await tab.buy()
+  await tab.result()
+  accounted(await tab.until(quiet))
+})
+
+test('without the liteserver proxy the page says that it does not see the chain', async () => {
+  const { invitation } = await (await fetch(`${RILL_PAGE}demo.json`)).json()
+  const nowhere = encodeURIComponent('ws://127.0.0.1:9/lite')
+  const tab = await visitor.open({ invitation: invitation.replace(/proxy=[^&]*/, `proxy=${nowhere}`) })
+  await tab.is('relay', 'state', 'online')
+  await tab.is('chain', 'state', 'offline')
+  assert.match(await tab.part('chain').innerText(), /not connected, trying again/)
+})
+
+test('a merchant that is offline is not paid twice when it is back', async () => {
+  const tab = await funded()
+  await without('merchant', async () => {
+    await tab.buy()
+    await tab.part('error').waitFor()
+  })
+  await tab.buy()
+  await tab.result()
+  const settled = accounted(await tab.until(quiet))
+  assert.ok(settled >= price && settled < 2n * price, `${settled} paid for one article of ${price}`)
+})
+
+test('a shop that is down costs nothing', async () => {
+  const tab = await funded()
+  await without('shop', async () => {
+    await tab.buy()
+    assert.match(await tab.error('disconnected'), /shop cannot be reached/)
+  })
+  assert.equal(accounted(await tab.until(quiet)), 0n)
+})
+
+for (const moment of ['reserved', 'locked', 'sent']) {
+  test(`a tab closed when the payment is ${moment} pays once or not at all, and delivers after reopening`, async () => {
+    const tab = await funded()
+    const gone = tab.page.waitForEvent('close')
+    await tab.page.exposeFunction('closeNow', () => tab.close())
+    await tab.page.evaluate((state) => {
+      globalThis.rill.node.on((event) => {
+        if (event.type === 'payment' && event.state === state) globalThis.closeNow()
+      })
+    }, moment)
+    await tab.buy().catch(() => {})
+    await gone
+
+    const again = await visitor.open()
+    await again.ready()
+    await again.until(({ channels }) => channels[0]?.online)
+    await again.until(quiet)
+    await again.buy()
+    const { text } = await again.result()
+    assert.ok(text.length > 0)
+    const settled = accounted(await again.until(quiet))
+    assert.ok(settled >= price && settled < 2n * price, `${settled} paid for one article of ${price}`)
+  })
+}

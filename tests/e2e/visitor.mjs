@@ -1,0 +1,140 @@
+// A visitor of the demo page: a headless Chromium, and what a person does and sees there.
+
+import { chromium } from 'playwright-core'
+
+const FLAGS = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+
+/** Longest wait for anything on the page; only a fault lasts so long. */
+export const PATIENCE = 60_000
+
+/** Starts a browser. Root needs `--no-sandbox`, others keep the sandbox. */
+export function launch(executablePath) {
+  const args = process.getuid() === 0 ? ['--no-sandbox', ...FLAGS] : FLAGS
+  return chromium.launch({ executablePath, headless: true, args })
+}
+
+/** One browser profile: its pages share a database, profiles share nothing. */
+export class Visitor {
+  constructor(context, url) {
+    this.context = context
+    this.url = url
+  }
+
+  static async arrive(browser, url) {
+    const context = await browser.newContext({ viewport: { width: 1000, height: 1250 } })
+    context.setDefaultTimeout(PATIENCE)
+    return new Visitor(context, url)
+  }
+
+  /** Opens the page in a tab of its own. `demo` changes what the page is told of the demo. */
+  async open(demo = {}) {
+    const tab = new Tab(await this.context.newPage())
+    if (Object.keys(demo).length > 0) {
+      await tab.page.route('**/demo.json', async (route) => {
+        const told = await (await route.fetch()).json()
+        await route.fulfill({ json: { ...told, ...demo } })
+      })
+    }
+    await tab.page.goto(this.url)
+    return tab
+  }
+
+  leave() {
+    return this.context.close()
+  }
+}
+
+/** One tab with the page. */
+export class Tab {
+  constructor(page) {
+    this.page = page
+    this.faults = []
+    page.on('pageerror', (error) => this.faults.push(String(error)))
+  }
+
+  part(name) {
+    return this.page.getByTestId(name)
+  }
+
+  /** Waits until an element carries this value in a data attribute. */
+  is(name, attribute, value) {
+    return this.page.locator(`[data-testid="${name}"][data-${attribute}="${value}"]`).waitFor()
+  }
+
+  /** The node runs and sees relay and chain. */
+  async ready() {
+    await this.is('phase', 'phase', 'ready')
+    await this.is('relay', 'state', 'online')
+    await this.is('chain', 'state', 'online')
+  }
+
+  async nano(name) {
+    return BigInt((await this.part(name).getAttribute('data-nano')) || '0')
+  }
+
+  /** Waits until an amount on the page fits. */
+  async amount(name, fits) {
+    const end = Date.now() + PATIENCE
+    for (;;) {
+      const now = await this.nano(name)
+      if (fits(now)) return now
+      if (Date.now() > end) throw new Error(`${name} is still ${now}; the page says: ${await this.complaint()}`)
+      await this.page.waitForTimeout(20)
+    }
+  }
+
+  async getCoins() {
+    const before = await this.nano('wallet-balance')
+    await this.part('get-coins').click()
+    return this.amount('wallet-balance', (now) => now > before)
+  }
+
+  /** Opens the channel, or tops it up, and waits until it can pay. Deposit in TON. */
+  async openChannel(deposit) {
+    await this.part('deposit').fill(String(deposit))
+    await this.part('open-channel').click()
+    await this.is('channel-phase', 'phase', 'open')
+    return this.amount('channel-balance', (now) => now > 0n)
+  }
+
+  buy(article = 1) {
+    return this.part(`buy-${article}`).click()
+  }
+
+  /** What was delivered. */
+  async result() {
+    await this.part('result').waitFor()
+    return { text: await this.part('result').innerText(), payment: await this.part('result').getAttribute('data-payment') }
+  }
+
+  /** Waits for an error message with this code and gives its words. */
+  async error(code) {
+    await this.is('error', 'code', code)
+    return this.part('error').innerText()
+  }
+
+  /** The error that is shown, for messages of failed waits. */
+  async complaint() {
+    const shown = await this.part('error').isVisible()
+    return shown ? this.part('error').innerText() : 'nothing'
+  }
+
+  snapshot() {
+    return this.page.evaluate(() => globalThis.rill.node.snapshot())
+  }
+
+  /** Waits until the node's own picture of itself fits. */
+  async until(fits) {
+    const end = Date.now() + PATIENCE
+    for (;;) {
+      const now = await this.snapshot()
+      if (fits(now)) return now
+      if (Date.now() > end) throw new Error(`the node stays at ${JSON.stringify(now)}; the page says: ${await this.complaint()}`)
+      await this.page.waitForTimeout(20)
+    }
+  }
+
+  close() {
+    return this.page.close()
+  }
+}
