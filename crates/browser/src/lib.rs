@@ -6,4 +6,7 @@
 
 pub mod carrier;
 pub mod failure;
+pub mod follower;
+#[cfg(target_arch = "wasm32")]
+pub mod page;
 pub mod vault;

@@ -1,0 +1,25 @@
+// Builds the package into dist/, and the demo page into dist/demo/ as one folder that any web server can serve.
+// The wasm must be there already: `cargo xtask wasm` makes it.
+
+import { execFileSync } from 'node:child_process'
+import { cpSync, existsSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const web = join(dirname(fileURLToPath(import.meta.url)), '..')
+const at = (...path) => join(web, ...path)
+
+if (!existsSync(at('src/wasm/core_bg.wasm'))) {
+  console.error('web/src/wasm is empty: run `cargo xtask wasm` first')
+  process.exit(1)
+}
+rmSync(at('dist'), { recursive: true, force: true })
+const compile = (project) => execFileSync('node', [at('node_modules/typescript/bin/tsc'), '-p', project], { cwd: web, stdio: 'inherit' })
+compile('.')
+cpSync(at('src/wasm'), at('dist/wasm'), { recursive: true })
+
+// The page imports `rill` as any page would; its import map says that this is the folder beside it.
+compile('demo')
+for (const file of ['index.html', 'style.css']) cpSync(at('demo', file), at('dist/demo', file))
+for (const name of ['index', 'fetch', 'challenge', 'bytes', 'errors', 'types']) cpSync(at(`dist/${name}.js`), at(`dist/demo/rill/${name}.js`))
+cpSync(at('dist/wasm'), at('dist/demo/rill/wasm'), { recursive: true })
