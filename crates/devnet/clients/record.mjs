@@ -1,9 +1,9 @@
 // Records what the official emulator makes of every message in a run of the contract tests, by the devnet's own
 // configuration. `tests/replay.rs` then demands the same of the devnet, hash by hash.
 //
-//   cargo run -q -p devnet --example config > /tmp/config
+//   cargo run -q -p devnet --example config > target/config
 //   for t in contracts/test/*.test.mjs; do
-//     CONFIG=/tmp/config RECORD=crates/devnet/tests/recorded.jsonl node --import ./crates/devnet/clients/record.mjs $t
+//     CONFIG=target/config RECORD=crates/devnet/tests/recorded.jsonl node --import ./crates/devnet/clients/record.mjs $t
 //   done
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
