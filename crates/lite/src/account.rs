@@ -250,3 +250,87 @@ fn active(init: StateInit) -> AccountStatus {
         data: init.data.unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use tycho_types::{
+        cell::Store,
+        models::{CurrencyCollection, ShardDescription, ShardHashes, ShardIdent},
+    };
+
+    use super::*;
+
+    fn description(seqno: u32) -> ShardDescription {
+        ShardDescription {
+            seqno,
+            reg_mc_seqno: 0,
+            start_lt: 1,
+            end_lt: 2,
+            root_hash: HashBytes([seqno as u8; 32]),
+            file_hash: HashBytes([seqno as u8 + 100; 32]),
+            before_split: false,
+            before_merge: false,
+            want_split: false,
+            want_merge: false,
+            nx_cc_updated: false,
+            next_catchain_seqno: 0,
+            next_validator_shard: 0,
+            min_ref_mc_seqno: 0,
+            gen_utime: 0,
+            split_merge_at: None,
+            fees_collected: CurrencyCollection::default(),
+            funds_created: CurrencyCollection::default(),
+        }
+    }
+
+    /// A masterchain state with nothing in it but this shard table.
+    fn state_with(shards: &ShardHashes) -> Cell {
+        let mut extra = CellBuilder::new();
+        extra.store_u16(0xcc26).unwrap();
+        shards.store_into(&mut extra, Cell::empty_context()).unwrap();
+        let mut state = CellBuilder::new();
+        state.store_u32(0x9023_afe2).unwrap();
+        state.store_zeros(32 + 104 + 32 + 32 + 32 + 64 + 32 + 1).unwrap();
+        state.store_bit_one().unwrap();
+        for _ in 0..3 {
+            state.store_reference(Cell::default()).unwrap();
+        }
+        state.store_reference(extra.build().unwrap()).unwrap();
+        state.build().unwrap()
+    }
+
+    #[test]
+    fn each_account_is_looked_for_in_the_shard_that_holds_it() {
+        // 0 and 10, 110, 111: a table that is split unevenly.
+        let shards = [0x4000, 0xa000, 0xd000, 0xf000_u64].map(|prefix| prefix << 48);
+        let shards: Vec<_> = (1..)
+            .zip(shards)
+            .map(|(seqno, prefix)| (ShardIdent::new(0, prefix).unwrap(), description(seqno)))
+            .collect();
+        let state =
+            state_with(&ShardHashes::from_shards(shards.iter().map(|(a, b)| (a, b))).unwrap());
+        for first in 0..=255_u8 {
+            let mut address = [0xff; 32];
+            address[0] = first;
+            let block = shard_block(&state, &address).unwrap();
+            let (shard, expected) = shards
+                .iter()
+                .find(|(shard, _)| shard.contains_account(&HashBytes(address)))
+                .unwrap();
+            assert_eq!((block.workchain, block.shard), (0, shard.prefix()));
+            assert_eq!(block.seqno, expected.seqno);
+            assert_eq!(
+                (block.root_hash, block.file_hash),
+                (expected.root_hash.0, expected.file_hash.0)
+            );
+        }
+    }
+
+    #[test]
+    fn a_masterchain_that_has_no_shards_has_no_accounts_to_prove() {
+        let state = state_with(&ShardHashes::default());
+        assert_eq!(shard_block(&state, &[0; 32]), Err(ProofError::Incomplete("shard table")));
+    }
+}
