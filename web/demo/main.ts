@@ -237,7 +237,7 @@ function act(event: Event, button: HTMLElement, work: () => Promise<void>): void
 async function busy(button: HTMLElement, work: () => Promise<void>): Promise<void> {
   if (button.getAttribute('aria-busy') === 'true') return
   button.setAttribute('aria-busy', 'true')
-  byId('error').hidden = true
+  clear()
   try {
     await work()
   } catch (thrown) {
@@ -246,6 +246,12 @@ async function busy(button: HTMLElement, work: () => Promise<void>): Promise<voi
   } finally {
     button.removeAttribute('aria-busy')
   }
+}
+
+function clear(): void {
+  byId('error').hidden = true
+  byId('error').replaceChildren()
+  delete byId('error').dataset['code']
 }
 
 function enable(on: boolean): void {

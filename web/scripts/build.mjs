@@ -1,7 +1,7 @@
 // Builds the package into dist/, and the demo page into dist/demo/ as one folder that any web server can serve.
 // The wasm must be there already: `cargo xtask wasm` makes it.
 
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,7 +14,10 @@ if (!existsSync(at('src/wasm/core_bg.wasm'))) {
   process.exit(1)
 }
 rmSync(at('dist'), { recursive: true, force: true })
-const compile = (project) => execFileSync('node', [at('node_modules/typescript/bin/tsc'), '-p', project], { cwd: web, stdio: 'inherit' })
+const compile = (project) => {
+  const { status } = spawnSync('node', [at('node_modules/typescript/bin/tsc'), '-p', project], { cwd: web, stdio: 'inherit' })
+  if (status !== 0) process.exit(1)
+}
 compile('.')
 cpSync(at('src/wasm'), at('dist/wasm'), { recursive: true })
 

@@ -1,7 +1,9 @@
 //! Links of the node, carried as datagrams through WebSockets.
 //!
-//! One socket is one path of the ADNL endpoint, opened for one dial and closed with its link. Everything here is
-//! computation: sockets and the clock belong to the caller, who hands in what happened and carries out what comes back.
+//! One socket is one path of the ADNL endpoint, opened for one dial and closed with its link. The node dials the peers
+//! of its channels; the relay of the invitation is kept connected before there is one, so that a page can say at once
+//! whether it is there. Everything here is computation: sockets and the clock belong to the caller, who hands in what
+//! happened and carries out what comes back.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -21,7 +23,9 @@ pub struct Carrier {
     asked: BTreeMap<adnl::QueryId, QueryId>,
     /// Queries of peers that may still be answered.
     heard: BTreeMap<QueryId, (PeerId, adnl::QueryId)>,
+    kept: Option<Kept>,
     outputs: VecDeque<Output>,
+    now: u64,
     paths: u64,
     names: u64,
 }
@@ -49,7 +53,17 @@ struct Dial {
 
 struct Line {
     peer: PeerId,
+    public: [u8; 32],
     path: PathId,
+    since: u64,
+}
+
+/// A node to be connected with whether the core wants it or not.
+struct Kept {
+    contact: Contact,
+    /// When to dial it, if there is no connection then.
+    at: u64,
+    failures: u32,
 }
 
 impl Carrier {
@@ -63,18 +77,30 @@ impl Carrier {
             by_peer: BTreeMap::new(),
             asked: BTreeMap::new(),
             heard: BTreeMap::new(),
+            kept: None,
             outputs: VecDeque::new(),
+            now: 0,
             paths: 0,
             names: 0,
         }
     }
 
+    /// Keeps a connection to this node up from now on.
+    pub fn keep(&mut self, now_ms: u64, contact: Contact) {
+        self.kept = Some(Kept { contact, at: now_ms, failures: 0 });
+        self.tick(now_ms);
+    }
+
     /// Connects to a node; a link to it or word that it is unreachable follows.
     pub fn dial(&mut self, now_ms: u64, contact: Contact) {
+        self.now = now_ms;
         let Some(url) = contact.ws.clone() else {
             self.tell(Input::Unreachable(contact.node));
             return;
         };
+        if self.dials.values().any(|dial| dial.contact == contact) {
+            return;
+        }
         // Two sockets to one key would be one peer of the endpoint: the later one is the one that is wanted.
         let same = |dial: &Dial| dial.contact.adnl == contact.adnl;
         let earlier: Vec<_> =
@@ -82,6 +108,12 @@ impl Carrier {
         for path in earlier {
             self.give_up(path);
         }
+        let lines = self.links.values().filter(|line| line.public == contact.adnl.0);
+        let linked: Vec<_> = lines.map(|line| line.peer).collect();
+        for peer in linked {
+            self.endpoint.disconnect(peer);
+        }
+        self.settle();
         self.paths += 1;
         let path = PathId(self.paths);
         self.dials.insert(path, Dial { contact, peer: None, give_up_at: now_ms + DIAL_MS });
@@ -90,6 +122,7 @@ impl Carrier {
 
     /// The socket of a path is open.
     pub fn opened(&mut self, now_ms: u64, path: PathId) {
+        self.now = now_ms;
         if let Some(dial) = self.dials.get_mut(&path) {
             dial.peer = Some(self.endpoint.connect(now_ms, dial.contact.adnl.0, path));
         }
@@ -97,7 +130,8 @@ impl Carrier {
     }
 
     /// The socket of a path is closed, or could not be opened.
-    pub fn closed(&mut self, path: PathId) {
+    pub fn closed(&mut self, now_ms: u64, path: PathId) {
+        self.now = now_ms;
         self.give_up(path);
         let lost: Vec<_> =
             self.links.values().filter(|line| line.path == path).map(|line| line.peer).collect();
@@ -109,6 +143,7 @@ impl Carrier {
 
     /// A binary message arrived.
     pub fn datagram(&mut self, now_ms: u64, path: PathId, bytes: &[u8]) {
+        self.now = now_ms;
         self.endpoint.receive(now_ms, path, bytes);
         self.settle();
     }
@@ -132,17 +167,19 @@ impl Carrier {
     }
 
     /// Drops a link for the node, which needs no word of it.
-    pub fn close(&mut self, link: LinkId) {
+    pub fn close(&mut self, now_ms: u64, link: LinkId) {
+        self.now = now_ms;
         if let Some(line) = self.links.remove(&link) {
             self.by_peer.remove(&line.peer);
             self.endpoint.disconnect(line.peer);
-            self.shut_if_idle(line.path);
+            self.lost(&line);
             self.settle();
         }
     }
 
     /// Does what is due.
     pub fn tick(&mut self, now_ms: u64) {
+        self.now = now_ms;
         let late: Vec<_> = self
             .dials
             .iter()
@@ -154,12 +191,20 @@ impl Carrier {
         }
         self.endpoint.tick(now_ms);
         self.settle();
+        if let Some(kept) = self.kept.as_mut().filter(|kept| kept.at <= now_ms) {
+            kept.at = u64::MAX;
+            let contact = kept.contact.clone();
+            if !self.links.values().any(|line| line.public == contact.adnl.0) {
+                self.dial(now_ms, contact);
+            }
+        }
     }
 
     /// When to call [`Carrier::tick`] next, in unix ms.
     pub fn wake(&self) -> Option<u64> {
         let dials = self.dials.values().map(|dial| dial.give_up_at);
-        dials.chain(self.endpoint.wake()).min()
+        let kept = self.kept.iter().map(|kept| kept.at);
+        dials.chain(self.endpoint.wake()).chain(kept).min()
     }
 
     /// The next thing to do, in order.
@@ -184,12 +229,24 @@ impl Carrier {
             }
             self.outputs.push_back(Output::Shut(path));
             self.tell(Input::Unreachable(dial.contact.node));
+            self.try_again(&dial.contact.adnl.0, 0);
         }
     }
 
-    fn shut_if_idle(&mut self, path: PathId) {
-        if !self.links.values().any(|line| line.path == path) && !self.dials.contains_key(&path) {
+    /// A link is gone; its socket goes with it.
+    fn lost(&mut self, line: &Line) {
+        let path = line.path;
+        if !self.links.values().any(|other| other.path == path) && !self.dials.contains_key(&path) {
             self.outputs.push_back(Output::Shut(path));
+        }
+        self.try_again(&line.public, self.now.saturating_sub(line.since));
+    }
+
+    /// Dials the kept node again, later each time that it did not last.
+    fn try_again(&mut self, public: &[u8; 32], lasted: u64) {
+        if let Some(kept) = self.kept.as_mut().filter(|kept| kept.contact.adnl.0 == *public) {
+            kept.failures = if lasted < DIAL_MS { kept.failures.saturating_add(1) } else { 0 };
+            kept.at = self.now + (PAUSE_MS << kept.failures.min(5)).min(PAUSE_MAX_MS);
         }
     }
 
@@ -205,7 +262,7 @@ impl Carrier {
 
     fn happened(&mut self, event: Event) {
         match event {
-            Event::Connected { peer, id, path, .. } => self.connected(peer, id, path),
+            Event::Connected { peer, public, id, path } => self.connected(peer, public, id, path),
             Event::Query { peer, id, bytes } => {
                 let Some(link) = self.by_peer.get(&peer).copied() else { return };
                 let name = QueryId(self.name());
@@ -234,14 +291,14 @@ impl Carrier {
         }
     }
 
-    fn connected(&mut self, peer: PeerId, theirs: [u8; 32], path: PathId) {
+    fn connected(&mut self, peer: PeerId, public: [u8; 32], theirs: [u8; 32], path: PathId) {
         if self.by_peer.contains_key(&peer) {
             return;
         }
         let ours_to_dial = self.dials.get(&path).is_some_and(|dial| dial.peer == Some(peer));
         let dialled = if ours_to_dial { self.dials.remove(&path) } else { None };
         let link = LinkId(self.name());
-        self.links.insert(link, Line { peer, path });
+        self.links.insert(link, Line { peer, public, path, since: self.now });
         self.by_peer.insert(peer, link);
         let ours = self.endpoint.id();
         let dialled = dialled.map(|dial| dial.contact.node);
@@ -253,7 +310,7 @@ impl Carrier {
             let line = self.links.remove(&link);
             self.tell(Input::Link(link, LinkEvent::Down));
             if let Some(line) = line {
-                self.shut_if_idle(line.path);
+                self.lost(&line);
             }
         }
         let dial = self.dials.iter().find(|(_, dial)| dial.peer == Some(peer));
@@ -270,6 +327,9 @@ const DIAL_MS: u64 = 10_000;
 /// Until a query of ours is given up.
 const QUERY_MS: u64 = 7_000;
 const HEARD_MAX: usize = 4_096;
+/// Before the kept node is dialled again.
+const PAUSE_MS: u64 = 500;
+const PAUSE_MAX_MS: u64 = 10_000;
 
 #[cfg(test)]
 mod tests {
@@ -422,7 +482,7 @@ mod tests {
         wire.told.clear();
         wire.carrier.query(wire.now, link, QueryId(5), b"lost");
         let path = wire.open.pop().unwrap();
-        wire.carrier.closed(path);
+        wire.carrier.closed(wire.now, path);
         while let Some(output) = wire.carrier.poll() {
             if let Output::Tell(input) = output {
                 wire.told.push(input);
@@ -469,7 +529,7 @@ mod tests {
     fn a_link_that_the_node_drops_closes_its_socket_and_is_not_heard_of_again() {
         let (mut wire, link) = connected();
         wire.told.clear();
-        wire.carrier.close(link);
+        wire.carrier.close(wire.now, link);
         wire.run();
         assert!(wire.open.is_empty());
         wire.carrier.query(wire.now, link, QueryId(1), b"?");
@@ -486,6 +546,44 @@ mod tests {
         let ups = wire.told.iter().filter(|i| matches!(i, Input::Link(_, LinkEvent::Up { .. })));
         assert_eq!(ups.count(), 1);
         assert_eq!(wire.open.len(), 1);
+    }
+
+    #[test]
+    fn a_dial_of_a_relay_that_is_connected_makes_a_new_link_for_the_old_one() {
+        let (mut wire, link) = connected();
+        wire.told.clear();
+        wire.carrier.dial(wire.now, wire.contact());
+        wire.run();
+        assert!(matches!(wire.told[0], Input::Link(down, LinkEvent::Down) if down == link));
+        assert_ne!(wire.link(), link);
+        assert_eq!(wire.open.len(), 1);
+    }
+
+    #[test]
+    fn the_relay_that_is_kept_is_dialled_without_the_node_and_again_whenever_it_is_lost() {
+        let mut wire = Wire::new();
+        wire.carrier.keep(wire.now, wire.contact());
+        wire.run();
+        for _ in 0..3 {
+            let link = wire.link();
+            let path = wire.open.pop().unwrap();
+            wire.carrier.closed(wire.now, path);
+            wire.run();
+            assert!(wire.open.is_empty());
+            wire.later(PAUSE_MAX_MS);
+            wire.run();
+            assert_ne!(wire.link(), link);
+        }
+        assert_eq!(wire.asked.len(), 4);
+    }
+
+    #[test]
+    fn the_relay_that_is_kept_is_not_dialled_while_the_node_is_connected_to_it() {
+        let (mut wire, _) = connected();
+        wire.carrier.keep(wire.now, wire.contact());
+        wire.later(PAUSE_MAX_MS);
+        wire.run();
+        assert_eq!(wire.asked.len(), 1);
     }
 
     #[test]

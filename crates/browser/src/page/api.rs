@@ -115,6 +115,7 @@ impl RillNode {
             database,
             vault,
             keys,
+            relay: invitation.contact.clone(),
             proxy: invitation.lite,
             listener,
             sender: sender.clone(),

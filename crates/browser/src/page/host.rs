@@ -16,7 +16,7 @@ use futures_util::{
 };
 use node::{
     drive::Host,
-    io::{Command, CommandError, Effect, Input, Reply, RequestId, Writes},
+    io::{Command, CommandError, Effect, Input, LinkEvent, Reply, RequestId, Writes},
 };
 
 use crate::carrier::{Carrier, Output};
@@ -47,6 +47,8 @@ pub(crate) struct PageHost<'a> {
     sender: mpsc::UnboundedSender<Incoming>,
     chain: mpsc::UnboundedSender<chain::Order>,
     listener: Listener,
+    /// Why the last socket was closed.
+    refused: Option<String>,
     /// Inputs that are there already.
     inputs: VecDeque<Input>,
     waiting: BTreeMap<RequestId, Replier>,
@@ -74,6 +76,7 @@ impl<'a> PageHost<'a> {
             sender,
             chain,
             listener,
+            refused: None,
             inputs: VecDeque::new(),
             waiting: BTreeMap::new(),
             requests: 0,
@@ -99,15 +102,12 @@ impl<'a> PageHost<'a> {
             return; // said by a socket that was shut meanwhile
         }
         match happening {
-            Happening::Open => {
-                self.listener.tell(&HostEvent::Relay { online: true, reason: None });
-                self.carrier.opened(now_ms(), path);
-            }
+            Happening::Open => self.carrier.opened(now_ms(), path),
             Happening::Message(bytes) => self.carrier.datagram(now_ms(), path, &bytes),
             Happening::Closed { reason } => {
                 self.sockets.remove(&path);
-                self.listener.tell(&HostEvent::Relay { online: false, reason: Some(reason) });
-                self.carrier.closed(path);
+                self.refused = Some(reason);
+                self.carrier.closed(now_ms(), path);
             }
         }
     }
@@ -116,21 +116,32 @@ impl<'a> PageHost<'a> {
     fn settle(&mut self) {
         while let Some(output) = self.carrier.poll() {
             match output {
-                Output::Tell(input) => self.inputs.push_back(input),
+                Output::Tell(input) => {
+                    self.tell_of(&input);
+                    self.inputs.push_back(input);
+                }
                 Output::Send(path, bytes) => {
                     if let Some(socket) = self.sockets.get(&path) {
                         socket.send(&bytes);
                     }
                 }
-                Output::Shut(path) => {
-                    if self.sockets.remove(&path).is_some() {
-                        let reason = Some("the relay does not answer".into());
-                        self.listener.tell(&HostEvent::Relay { online: false, reason });
-                    }
-                }
+                Output::Shut(path) => drop(self.sockets.remove(&path)),
                 Output::Open(path, url) => self.open(path, &url),
             }
         }
+    }
+
+    /// A relay is there when it has answered under its key, not when a socket is open.
+    fn tell_of(&mut self, input: &Input) {
+        let (online, reason) = match input {
+            Input::Link(_, LinkEvent::Up { .. }) => (true, None),
+            Input::Link(_, LinkEvent::Down) | Input::Unreachable(_) => {
+                let reason = self.refused.take();
+                (false, Some(reason.unwrap_or_else(|| "it does not answer".into())))
+            }
+            _ => return,
+        };
+        self.listener.tell(&HostEvent::Relay { online, reason });
     }
 
     fn open(&mut self, path: PathId, url: &str) {
@@ -142,9 +153,8 @@ impl<'a> PageHost<'a> {
         match socket {
             Some(socket) => drop(self.sockets.insert(path, socket)),
             None => {
-                let reason = Some(format!("this page may not connect to {url}"));
-                self.listener.tell(&HostEvent::Relay { online: false, reason });
-                self.carrier.closed(path);
+                self.refused = Some(format!("this page may not connect to {url}"));
+                self.carrier.closed(now_ms(), path);
             }
         }
     }
@@ -196,7 +206,7 @@ impl Host for PageHost<'_> {
             Effect::Dial(contact) => self.carrier.dial(now_ms(), contact),
             Effect::Query { link, id, bytes } => self.carrier.query(now_ms(), link, id, &bytes),
             Effect::Answer { id, bytes, .. } => self.carrier.answer(now_ms(), id, &bytes),
-            Effect::Close(link) => self.carrier.close(link),
+            Effect::Close(link) => self.carrier.close(now_ms(), link),
             // The chain's task lives as long as this host.
             Effect::Submit(message) => {
                 drop(self.chain.unbounded_send(chain::Order::Submit(message)))

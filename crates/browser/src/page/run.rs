@@ -8,7 +8,7 @@ use futures_util::future::{Either, select};
 use node::{
     config::{Codes, Config},
     drive::drive,
-    invitation::LiteProxy,
+    invitation::{Contact, LiteProxy},
     io::Step,
     node::Node,
 };
@@ -33,6 +33,7 @@ pub(crate) struct Life {
     pub(crate) database: String,
     pub(crate) vault: Vec<u8>,
     pub(crate) keys: Keys,
+    pub(crate) relay: Contact,
     pub(crate) proxy: Option<LiteProxy>,
     pub(crate) listener: Listener,
     pub(crate) sender: mpsc::UnboundedSender<Incoming>,
@@ -111,9 +112,11 @@ impl Life {
             Err(failure) => return failure,
         };
         let (chain, orders) = mpsc::unbounded();
+        let mut carrier = Carrier::new(*self.keys.adnl, entropy);
+        carrier.keep(now_ms(), self.relay.clone());
         let mut host = PageHost::new(Parts {
             store,
-            carrier: Carrier::new(*self.keys.adnl, entropy),
+            carrier,
             inbox,
             sender: self.sender.clone(),
             chain,
