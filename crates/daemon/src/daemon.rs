@@ -26,7 +26,7 @@ use crate::{
     carrier::Carrier,
     chain,
     config::{Config, ConfigError, random},
-    host::{Handle, NativeHost, Replies, now},
+    host::{Handle, Log, NativeHost, Replies, now},
     http::{Shared, router, serve::serve, sockets::Sockets},
     store::{Store, StoreError},
 };
@@ -110,6 +110,7 @@ impl Daemon {
             carrier: to_carrier,
             chain: to_chain,
             replies: Replies::default(),
+            log: Log::default(),
         };
         let (stop, ended) = start_node(host, config.core(codes), path).await?;
 

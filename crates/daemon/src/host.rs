@@ -12,6 +12,7 @@ use channel::amount::Time;
 use node::{
     drive::Host,
     io::{Command, CommandError, Effect, Event, Input, Reply, RequestId, Writes},
+    summary::{ChannelPhase, ChannelSummary, PaymentState},
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -80,6 +81,7 @@ pub(crate) struct NativeHost {
     pub(crate) carrier: mpsc::UnboundedSender<carrier::Order>,
     pub(crate) chain: mpsc::UnboundedSender<chain::Order>,
     pub(crate) replies: Replies,
+    pub(crate) log: Log,
 }
 
 /// Commands that wait for their reply.
@@ -156,34 +158,67 @@ impl Host for NativeHost {
                 }
             }
             Effect::Notify(event) => {
-                tell(&event);
+                self.log.tell(&event);
                 let _ = self.handle.events.send(event);
             }
         }
     }
 }
 
-/// The log of a daemon is what its owner would want to know.
-fn tell(event: &Event) {
-    match event {
-        Event::Peer { node, online } => {
-            tracing::info!(%node, "{}", if *online { "peer is online" } else { "peer is gone" });
+/// What the log has told last; it tells changes only.
+#[derive(Default)]
+pub(crate) struct Log {
+    phases: BTreeMap<String, ChannelPhase>,
+}
+
+impl Log {
+    /// The log of a daemon is what its owner would want to know.
+    fn tell(&mut self, event: &Event) {
+        match event {
+            Event::Peer { node, online: true } => tracing::info!(%node, "peer is online"),
+            Event::Peer { node, online: false } => tracing::info!(%node, "peer is gone"),
+            Event::Channel(channel) => self.channel(channel),
+            Event::Payment(payment) => match payment.state {
+                PaymentState::Reserved | PaymentState::Locked | PaymentState::Settled => {
+                    tracing::debug!(id = hex::encode(payment.id.0), state = ?payment.state, "payment");
+                }
+                PaymentState::Sent => tracing::info!(
+                    id = hex::encode(payment.id.0), amount = %payment.amount, fee = %payment.fee,
+                    to = %payment.to, "paid"
+                ),
+                PaymentState::Failed => tracing::warn!(
+                    id = hex::encode(payment.id.0), amount = %payment.amount,
+                    reason = payment.reason, "payment failed"
+                ),
+            },
+            Event::Received(received) if received.settled => {
+                tracing::debug!(key = %received.key, "a payment received is settled");
+            }
+            Event::Received(received) => {
+                tracing::info!(amount = %received.amount, key = %received.key, "received");
+            }
+            Event::Wallet(wallet) => match wallet.balance {
+                Some(balance) => {
+                    tracing::info!(address = %wallet.address, %balance, busy = wallet.busy, "wallet");
+                }
+                None => tracing::info!(address = %wallet.address, "wallet, not seen on chain yet"),
+            },
+            Event::Trouble { reason } => tracing::warn!("{reason}"),
         }
-        Event::Channel(channel) => tracing::info!(
-            peer = %channel.peer, address = %channel.address, phase = ?channel.phase,
-            balance = %channel.balance, theirs = %channel.their_balance, "channel"
-        ),
-        Event::Payment(payment) => tracing::info!(
-            id = hex::encode(payment.id.0), amount = %payment.amount, fee = %payment.fee,
-            state = ?payment.state, reason = payment.reason, "payment"
-        ),
-        Event::Received(received) => tracing::info!(
-            key = %received.key, amount = %received.amount, settled = received.settled, "received"
-        ),
-        Event::Wallet(wallet) => {
-            tracing::info!(address = %wallet.address, balance = ?wallet.balance, "wallet");
+    }
+
+    fn channel(&mut self, channel: &ChannelSummary) {
+        if self.phases.insert(channel.address.clone(), channel.phase) == Some(channel.phase) {
+            tracing::debug!(
+                address = %channel.address, balance = %channel.balance,
+                theirs = %channel.their_balance, "channel"
+            );
+        } else {
+            tracing::info!(
+                address = %channel.address, peer = %channel.peer, phase = ?channel.phase,
+                balance = %channel.balance, theirs = %channel.their_balance, "channel"
+            );
         }
-        Event::Trouble { reason } => tracing::warn!("{reason}"),
     }
 }
 

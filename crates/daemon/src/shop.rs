@@ -110,6 +110,15 @@ impl Shop {
     }
 }
 
+impl Shop {
+    /// Closes the shop and gives its port and its file back.
+    pub async fn stop(&mut self) {
+        self.server.abort();
+        // An aborted task says that it was aborted.
+        let _ = (&mut self.server).await;
+    }
+}
+
 impl Drop for Shop {
     fn drop(&mut self) {
         self.server.abort();

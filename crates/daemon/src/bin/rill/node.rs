@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use daemon::{
-    Daemon,
+    Daemon, StartError,
     config::{Config, Liteserver, Overrides, Public, USUAL_TUNNEL},
 };
 use node::config::Tunnel;
@@ -29,8 +29,13 @@ pub(crate) fn init(start: Start) -> anyhow::Result<()> {
 
 pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
     let dir = start.dir.clone();
+    let path = config_path(&start);
     let config = load(start)?;
-    let mut daemon = Daemon::start(config, &dir).await?;
+    let started = Daemon::start(config, &dir).await;
+    let mut daemon = started.map_err(|error| match error {
+        StartError::Config(error) => anyhow::anyhow!("{}: {error}", path.display()),
+        error => error.into(),
+    })?;
     let ready = json!({
         "ready": true,
         "http": daemon.http.to_string(),
