@@ -15,7 +15,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -62,9 +62,9 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/sign", post(api::sign))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&shared), owner_only));
     let open = Router::new()
-        .route("/health", get(api::health))
-        .route("/invitation", get(api::invitation))
-        .route("/faucet", post(api::faucet))
+        .route("/health", get(api::health).options(preflight))
+        .route("/invitation", get(api::invitation).options(preflight))
+        .route("/faucet", post(api::faucet).options(preflight))
         .route_layer(middleware::from_fn(cross_origin));
     let sockets =
         Router::new().route("/adnl", get(relay::upgrade)).route("/lite/{key}", get(proxy::upgrade));
@@ -102,12 +102,14 @@ async fn owner_only(State(shared): State<Arc<Shared>>, request: Request, next: N
     }
 }
 
-/// Answers preflight requests and lets pages of every origin read the rest.
+/// A browser asks before it sends JSON to another origin; the answer is in the headers.
+async fn preflight() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+/// Lets pages of every origin read the answers.
 async fn cross_origin(request: Request, next: Next) -> Response {
-    let mut response = match *request.method() {
-        Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
-        _ => next.run(request).await,
-    };
+    let mut response = next.run(request).await;
     for (name, value) in CROSS_ORIGIN {
         response.headers_mut().insert(name, value);
     }
