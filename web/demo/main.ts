@@ -121,6 +121,11 @@ async function getCoins(): Promise<void> {
   )
   if (!answer.ok) throw new RillError('internal', `the faucet says no: ${(await answer.text()).slice(0, 300)}`, { retry: 'after' })
   say(hint, `${tons(COINS)} are on the way; they arrive with the next block.`)
+  const stop = node.on((event) => {
+    if (event.type !== 'wallet' || event.balance === null || BigInt(event.balance) <= BigInt(before.balance ?? 0)) return
+    say(hint, `${tons(COINS)} have arrived.`)
+    stop()
+  })
 }
 
 async function openChannel(): Promise<void> {
@@ -132,6 +137,8 @@ async function openChannel(): Promise<void> {
     throw new RillError('insufficient_balance', `the wallet has ${tons(wallet.balance)}, the deposit is ${tons(deposit)}: get test coins first (step 1)`)
   }
   await node.openChannel(node.relay, deposit)
+  const kept = await node.kept()
+  say(byId('kept'), kept ? 'The browser has promised to keep this page’s data.' : 'The browser may delete this page’s data when space gets short.')
 }
 
 /** Fetches the list of articles, again and again while the shop is away. */

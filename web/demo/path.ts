@@ -44,10 +44,11 @@ export class Path {
     this.playing = true
     for (let next = this.queue.shift(); next !== undefined; next = this.queue.shift()) {
       this.picture.dataset['stage'] = next.stage
-      this.caption.textContent = next.caption
+      this.caption.textContent = `In slow motion: ${next.caption}`
       await new Promise((done) => setTimeout(done, this.queue.length > 0 ? HOLD_MS : REST_MS))
     }
     this.picture.dataset['stage'] = 'idle'
+    this.caption.textContent = 'Nothing is moving.'
     this.playing = false
   }
 }
@@ -64,6 +65,6 @@ function words(stage: Stage, payment: PaymentSummary): string {
     case 'failed':
       return `Not paid: ${payment.reason ?? 'refused'}.`
     case 'idle':
-      return 'Nothing is moving.'
+      return ''
   }
 }

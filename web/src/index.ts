@@ -82,6 +82,11 @@ export class RillNode implements PaymentProvider {
     return this.core.relay
   }
 
+  /** Whether the browser has promised not to throw our data away when space gets short. */
+  async kept(): Promise<boolean> {
+    return (await navigator.storage?.persisted?.()) ?? false
+  }
+
   /** Calls `listener` with everything that happens from now on; the result stops that. */
   on(listener: (event: NodeEvent) => void): () => void {
     this.listeners.add(listener)
@@ -94,7 +99,8 @@ export class RillNode implements PaymentProvider {
 
   /**
    * Has a channel with `peer` in which our deposit is at least this; opens one or tops it up from the wallet. Resolves
-   * when that has begun; `channel` events tell how it goes on. The first call asks the browser to keep our data.
+   * when that has begun; `channel` events tell how it goes on. Asks the browser first to keep our data, see
+   * {@link RillNode.kept}.
    */
   async openChannel(peer: Hex, deposit: bigint | Nano): Promise<ChannelSummary | null> {
     await navigator.storage?.persist?.().catch(() => false)
