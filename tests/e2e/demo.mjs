@@ -30,14 +30,14 @@ try {
   await step('channel with the relay, contract on chain', async () => ton(await tab.openChannel(order.deposit)))
   await step('an article is asked for, paid and delivered', async () => {
     await tab.buy()
-    return (await tab.result()).text.split('\n').slice(0, 2).join(' | ')
+    return (await tab.result()).text.split('\n').filter((line) => line !== '').slice(0, 2).join(': ')
   })
   await step('the payment is settled', async () => {
     const { payments } = await tab.until(({ payments }) => payments[0]?.state === 'settled')
     return `${payments[0].finished - payments[0].started} ms from order to proof`
   })
-  // The coin on the picture travels slower than the real one.
-  await tab.page.waitForTimeout(1_500)
+  // The coin on the picture travels slower than the real one: take it when it has arrived.
+  await tab.page.locator('#path[data-stage="shop"]').waitFor()
   mkdirSync(dirname(order.screenshot), { recursive: true })
   await tab.page.screenshot({ path: order.screenshot, fullPage: true })
   const { text, payment } = await tab.result()

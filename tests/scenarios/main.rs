@@ -1,5 +1,6 @@
 //! What this node guarantees, told as stories, and held to in thousands of random worlds.
 
 mod bites;
+mod hostile;
 mod money;
 mod stories;

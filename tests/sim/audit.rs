@@ -14,7 +14,7 @@ use node::{
 use crate::{
     chain::Chain,
     faults::Faults,
-    story::{Payment, WHILE_MS},
+    story::{Payment, WHILE_MS, milli},
     world::{Id, World},
 };
 
@@ -213,6 +213,11 @@ impl World {
                 let Chain::Rules(ledger) = &self.chain;
                 let on_chain = ledger.deposits(&address).map(|[a, b]| a.0 + b.0).unwrap_or(0);
                 let seen = channel.deposited.0 + channel.their_deposited.0;
+                let surplus = ledger.surplus(&address);
+                if surplus > milli(260) {
+                    let name = self.name(id);
+                    return Err(format!("{name}: {surplus} got stuck in the contract"));
+                }
                 if on_chain != seen {
                     let (name, on_chain, seen) = (self.name(id), Nano(on_chain), Nano(seen));
                     return Err(format!(

@@ -3,6 +3,7 @@
 //!
 //! Read `story` for the words that tests use, `world` for the loop, `audit` and `watch` for what must hold.
 
+pub mod adversary;
 pub mod audit;
 pub mod chain;
 pub mod chaos;
@@ -17,6 +18,7 @@ pub mod watch;
 pub mod wire;
 pub mod world;
 
+pub use adversary::{Adversary, Manner};
 pub use faults::{Faults, Order};
 pub use machine::{Moment, Plan};
 pub use story::{Outcome, Payment, milli, ton};

@@ -2,7 +2,7 @@
 
 use channel::{amount::Nano, contract::Address, key::PublicKey};
 use node::{
-    io::{Command, CommandError, Input, PayOrder, PaymentId, Reply, RequestId, RouteHop},
+    io::{Command, CommandError, Event, Input, PayOrder, PaymentId, Reply, RequestId, RouteHop},
     summary::{
         ChannelPhase, ChannelSummary, PaymentState, PaymentSummary, ReceivedSummary, Snapshot,
     },
@@ -216,6 +216,23 @@ impl World {
 
     pub fn earned(&mut self, id: Id) -> Nano {
         self.snapshot(id).map(|snapshot| snapshot.earned).unwrap_or_default()
+    }
+
+    /// What a machine's node has complained about to its owner.
+    pub fn troubles(&self, id: Id) -> Vec<String> {
+        let told = self.machine(id).told.iter();
+        told.filter_map(|event| match event {
+            Event::Trouble { reason } => Some(reason.clone()),
+            _ => None,
+        })
+        .collect()
+    }
+
+    /// Starts a machine that a trap may have switched off.
+    pub fn start_if_off(&mut self, id: Id) {
+        if !self.machine(id).is_on() {
+            self.start(id);
+        }
     }
 
     /// Address of a machine's wallet.

@@ -14,7 +14,10 @@ use channel::{
     tl::{Action, Answer, ProposeAction, Query},
 };
 
-use crate::world::{Id, World};
+use crate::{
+    machine::Body,
+    world::{Id, World},
+};
 
 /// One state that a machine signed for one seqno of a channel.
 #[derive(Clone, Debug)]
@@ -45,6 +48,10 @@ pub struct Watchman {
 
 impl World {
     pub(crate) fn saw_query(&mut self, from: Id, to: Id, bytes: &[u8]) {
+        // What a puppet says is a story's business.
+        if matches!(self.machine(from).body, Body::Puppet(_)) {
+            return;
+        }
         let Ok(query) = Query::from_bytes(bytes) else { return };
         match query {
             Query::ProposeAction(proposal) => self.saw_proposal(from, to, &proposal),

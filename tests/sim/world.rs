@@ -7,7 +7,7 @@ use channel::{amount::Time, contract::Address};
 use node::{
     config::Codes,
     invitation::Contact,
-    io::{Effect, Input, LinkId, QueryId, Step},
+    io::{Effect, Input, QueryId, Step},
     node::Node,
 };
 
@@ -258,6 +258,14 @@ impl World {
         }
     }
 
+    /// From now on a story moves this machine by hand, with the keys that it has.
+    pub fn possess(&mut self, id: Id) {
+        self.kill(id);
+        let machine = self.machine_mut(id);
+        machine.life += 1;
+        machine.body = Body::Puppet(Vec::new());
+    }
+
     /// Dies, and starts again by itself a little later.
     pub(crate) fn crash(&mut self, id: Id) {
         self.tally.crashes += 1;
@@ -424,16 +432,6 @@ impl World {
 
     pub fn find(&self, key: &channel::key::PublicKey) -> Option<Id> {
         self.ids().find(|id| self.machine(*id).key == *key)
-    }
-
-    /// Names of the links and queries of a puppet are those of the world.
-    pub(crate) fn link_between(&self, from: Id, to: Id) -> Option<LinkId> {
-        self.wires.at(from).into_iter().rev().find_map(|wire| {
-            let wire = self.wires.get(wire)?;
-            let ours = wire.ends.iter().find(|end| end.machine == from && end.open)?;
-            let theirs = wire.ends.iter().find(|end| end.machine == to)?;
-            (!wire.cut && theirs.open).then_some(ours.link)
-        })
     }
 
     pub(crate) fn next_query(&mut self) -> QueryId {
