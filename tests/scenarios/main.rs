@@ -3,4 +3,5 @@
 mod bites;
 mod hostile;
 mod money;
+mod on_chain;
 mod stories;

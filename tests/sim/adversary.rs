@@ -24,7 +24,6 @@ use channel::{
 use node::io::{AccountView, LinkEvent, LinkId, QueryId};
 
 use crate::{
-    chain::Chain,
     machine::Plan,
     world::{Id, World},
 };
@@ -379,8 +378,8 @@ impl Adversary {
             }
         }
         if deposit > Nano::ZERO {
-            let Chain::Rules(ledger) = &mut world.chain;
-            ledger.send(self.address(), Nano(deposit.0 + 30_000_000), contract::top_up(true));
+            let value = Nano(deposit.0 + 30_000_000);
+            world.chain.send(self.address(), value, contract::top_up(true));
             world.expect_block();
         }
         for _ in 0..600 {

@@ -3,7 +3,7 @@
 use channel::contract::Address;
 use node::{
     invitation::Contact,
-    io::{AccountView, Effect, Input, LinkEvent, QueryId},
+    io::{Effect, Input, LinkEvent, QueryId},
 };
 
 use crate::{
@@ -227,7 +227,10 @@ impl World {
     // ---- chain ------------------------------------------------------------------------------------------------
 
     pub(crate) fn submitted(&mut self, boc: Vec<u8>) {
-        self.chain.submit(boc);
+        let now = self.now().seconds();
+        if let Some(refusal) = self.chain.submit(boc, now) {
+            self.note(|_| format!("chain: {refusal}"));
+        }
         self.expect_block();
     }
 
@@ -242,8 +245,8 @@ impl World {
     pub(crate) fn block(&mut self) {
         self.block_due = false;
         let now = self.now().seconds();
-        let changed = self.chain.block(now);
-        for line in self.chain.take_log() {
+        let (changed, said) = self.chain.block(now);
+        for line in said {
             self.note(|_| format!("chain: {line}"));
         }
         for address in changed {
@@ -282,12 +285,6 @@ impl World {
     pub fn faucet(&mut self, address: Address, amount: channel::amount::Nano) {
         self.chain.faucet(address, amount);
         self.expect_block();
-    }
-
-    pub fn balance_on_chain(&self, address: Address) -> channel::amount::Nano {
-        match self.chain.view(address, self.now().seconds()).account {
-            AccountView::Inactive { balance } | AccountView::Active { balance, .. } => balance,
-        }
     }
 
     /// What a puppet has heard since it was asked last.

@@ -315,26 +315,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// What the contract of a channel says its parties have put in: A, then B. `None`: there is no open contract.
-    pub fn deposits(&self, address: &Address) -> Option<[Nano; 2]> {
-        let storage = Storage::load(self.accounts.get(address)?.data.as_ref()?).ok()?;
-        let [a, b, ..] = storage.balance;
-        storage.inited.then_some([Nano(a), Nano(b)])
-    }
-
-    /// What a channel's contract holds beyond the deposits: its rent, and whatever got stuck there.
-    pub fn surplus(&self, address: &Address) -> Nano {
-        let balance = self.accounts.get(address).map_or(0, |account| account.balance);
-        let deposits = self.deposits(address).map_or(0, |[a, b]| a.0 + b.0);
-        Nano(balance.saturating_sub(deposits))
-    }
-
     /// A message from nobody in particular, with coins from the faucet.
     pub fn send(&mut self, to: Address, value: Nano, body: Cell) {
         self.minted += value.0;
         let (from, value) = ([0; 32], value.0);
         self.internals.push_back(Internal { from, to, value, bounce: true, init: None, body });
     }
+}
+
+/// What the contract of a channel says its parties have put in: A, then B. `None`: it is not open.
+pub fn deposits(account: &AccountView) -> Option<[Nano; 2]> {
+    let AccountView::Active { data, .. } = account else { return None };
+    let storage = Storage::load(data).ok()?;
+    let [a, b, ..] = storage.balance;
+    storage.inited.then_some([Nano(a), Nano(b)])
 }
 
 /// `storage#_` of contract.md 1.1.

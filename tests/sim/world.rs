@@ -109,7 +109,7 @@ impl World {
             queue: Queue::starting(Time(START_MS)),
             machines: Vec::new(),
             wires: Wires::default(),
-            chain: Chain::new(&codes),
+            chain: Chain::rules(&codes),
             codes,
             faults: Faults::NONE,
             order: Order::CommitFirst,
@@ -121,6 +121,13 @@ impl World {
             check_every: 32,
             trace: Trace::Off,
         }
+    }
+
+    /// As [`World::seeded`], on a chain that runs the contracts' real code.
+    pub fn on_devnet(seed: u64) -> Self {
+        let mut world = Self::seeded(seed);
+        world.chain = Chain::devnet(&world.codes, world.now().seconds());
+        world
     }
 
     pub fn now(&self) -> Time {
