@@ -6,7 +6,11 @@
 mod links;
 mod paths;
 
-use std::{collections::HashMap, net::SocketAddr, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use adnl::udp::{Endpoint, Event, Limits, PathId, PeerId};
 use channel::key::PublicKey;
@@ -43,6 +47,8 @@ pub(crate) struct Carrier {
     orders: mpsc::UnboundedReceiver<Order>,
     links: Links,
     dials: HashMap<PeerId, Dial>,
+    /// WebSockets that have ended, and when their pages are given up.
+    left: VecDeque<(Instant, PathId)>,
     resolved: (mpsc::UnboundedSender<Resolved>, mpsc::UnboundedReceiver<Resolved>),
 }
 
@@ -75,6 +81,7 @@ impl Carrier {
             orders,
             links: Links::default(),
             dials: HashMap::new(),
+            left: VecDeque::new(),
             resolved: mpsc::unbounded_channel(),
         };
         (carrier, door)
@@ -92,9 +99,12 @@ impl Carrier {
                 },
                 Some(datagram) = self.paths.arrived.recv() => {
                     let path = self.paths.note(&datagram);
-                    self.endpoint.receive(now().0, path, &datagram.bytes);
+                    self.receive(now().0, path, &datagram.bytes);
                 }
-                Some(path) = self.paths.left.recv() => self.path_gone(path),
+                Some(path) = self.paths.left.recv() => {
+                    self.paths.forget(path);
+                    self.left.push_back((Instant::now() + RETURN_MAX, path));
+                }
                 Some(order) = self.orders.recv() => {
                     self.order(order);
                     for _ in 0..BATCH_MAX {
@@ -106,10 +116,11 @@ impl Carrier {
                 () = sleep_until(due) => {
                     self.endpoint.tick(now().0);
                     self.give_up_dials();
+                    self.give_up_pages();
                     self.links.forget_unanswered();
                 }
             }
-            self.tell_node();
+            self.tell_node(None);
             self.transmit().await;
         }
     }
@@ -118,9 +129,10 @@ impl Carrier {
         let wake = self.endpoint.wake().map_or(TICK_MAX, |wake| {
             Duration::from_millis(wake.saturating_sub(now().0)).min(TICK_MAX)
         });
-        let dials = self.dials.values().map(|dial| dial.until).min();
+        let dials = self.dials.values().map(|dial| dial.until);
+        let pages = self.left.front().map(|(at, _)| *at);
         let due = Instant::now() + wake;
-        dials.map_or(due, |dial| dial.min(due))
+        dials.chain(pages).min().map_or(due, |other| other.min(due))
     }
 
     /// Takes the datagram that is there and those right behind it, so that one round serves them all.
@@ -130,7 +142,7 @@ impl Carrier {
         for _ in 0..BATCH_MAX {
             let path = self.paths.of_address(from);
             if let Some(datagram) = buffer.get(..length) {
-                self.endpoint.receive(now, path, datagram);
+                self.receive(now, path, datagram);
             }
             match self.udp.try_recv_from(buffer) {
                 Ok(next) => (length, from) = next,
@@ -199,15 +211,23 @@ impl Carrier {
         }
     }
 
-    /// The page behind a WebSocket is gone; if it is back through another one, it connects again.
-    fn path_gone(&mut self, path: PathId) {
-        self.paths.forget(path);
-        for peer in self.links.on_path(path) {
-            self.endpoint.disconnect(peer);
+    /// Pages whose WebSocket has ended, unless they have come back through another one.
+    fn give_up_pages(&mut self) {
+        let now = Instant::now();
+        while let Some((_, path)) = self.left.pop_front_if(|(at, _)| *at <= now) {
+            for peer in self.links.on_path(path) {
+                self.endpoint.disconnect(peer);
+            }
         }
     }
 
-    fn tell_node(&mut self) {
+    fn receive(&mut self, now: u64, path: PathId, datagram: &[u8]) {
+        self.endpoint.receive(now, path, datagram);
+        self.tell_node(Some(path));
+    }
+
+    /// `path`: where the datagram came from that these events are about.
+    fn tell_node(&mut self, path: Option<PathId>) {
         while let Some(event) = self.endpoint.poll_event() {
             match event {
                 Event::Connected { peer, id, path, .. } => {
@@ -217,11 +237,13 @@ impl Carrier {
                     self.node.input(Input::Link(link, up));
                 }
                 Event::Query { peer, id, bytes } => {
+                    self.links.heard_on(peer, path);
                     if let Some((link, id)) = self.links.query(peer, id) {
                         self.node.input(Input::Link(link, LinkEvent::Query { id, bytes }));
                     }
                 }
                 Event::Answer { peer, id, bytes } => {
+                    self.links.heard_on(peer, path);
                     if let Some((link, id)) = self.links.answered(peer, id) {
                         self.node.input(Input::Link(link, LinkEvent::Answer { id, bytes }));
                     }
@@ -260,6 +282,9 @@ const QUERY_MS: u64 = 7_000;
 
 const DIAL_MAX: Duration = Duration::from_secs(10);
 const RESOLVE_MAX: Duration = Duration::from_secs(5);
+/// How long a page may take to come back through another WebSocket.
+const RETURN_MAX: Duration = Duration::from_secs(3);
+
 const TICK_MAX: Duration = Duration::from_secs(5);
 const DATAGRAM_MAX: usize = 65_536;
 const PEERS_MAX: usize = 16_384;

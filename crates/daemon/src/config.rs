@@ -114,8 +114,8 @@ pub struct Overrides {
 /// What is wrong with the config and how to mend it.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("{path}: {source}")]
-    Io { path: PathBuf, source: io::Error },
+    #[error("{path} cannot be read or written: {reason}")]
+    Io { path: PathBuf, reason: io::Error },
     #[error("{path}: {error}")]
     InFile { path: PathBuf, error: Box<ConfigError> },
     #[error(
@@ -163,7 +163,7 @@ impl Config {
 
     /// Reads and checks a config file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let failed = |source| ConfigError::Io { path: path.to_owned(), source };
+        let failed = |reason| ConfigError::Io { path: path.to_owned(), reason };
         if exposed(path).map_err(failed)? {
             return Err(ConfigError::Exposed { path: path.to_owned() });
         }
@@ -184,7 +184,7 @@ impl Config {
 
     /// Writes the file, readable by its owner only. Never replaces one.
     pub fn write_new(&self, path: &Path) -> Result<(), ConfigError> {
-        let failed = |source| ConfigError::Io { path: path.to_owned(), source };
+        let failed = |reason| ConfigError::Io { path: path.to_owned(), reason };
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(failed)?;
         }

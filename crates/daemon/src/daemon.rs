@@ -18,7 +18,7 @@ use node::{
 };
 use tokio::{
     net::{TcpListener, UdpSocket},
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
 };
 
@@ -41,6 +41,8 @@ pub struct Daemon {
     tasks: JoinSet<()>,
     stop: oneshot::Sender<()>,
     ended: oneshot::Receiver<Ended>,
+    /// Goes with the daemon, and open WebSockets with it.
+    _open: watch::Sender<()>,
 }
 
 /// Why the node's thread ended.
@@ -61,12 +63,12 @@ pub enum StartError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the data directory {path} cannot be made: {source}")]
-    Dir { path: PathBuf, source: std::io::Error },
+    #[error("the data directory {path} cannot be made: {reason}; choose another with --dir")]
+    Dir { path: PathBuf, reason: std::io::Error },
     #[error(
-        "cannot listen on {address}: {source}; if another program is there, change {field} in the config"
+        "cannot listen on {address}: {reason}; if another program is there, change {field} in the config"
     )]
-    Listen { address: SocketAddr, field: &'static str, source: std::io::Error },
+    Listen { address: SocketAddr, field: &'static str, reason: std::io::Error },
     #[error("the records in {path} are not those of this node: {reason}")]
     Corrupt { path: PathBuf, reason: String },
     #[error("the contract codes of this build are damaged: {0}")]
@@ -83,7 +85,7 @@ impl Daemon {
         }
         let codes = Codes::built_in().map_err(|error| StartError::Codes(error.to_string()))?;
         std::fs::create_dir_all(dir)
-            .map_err(|source| StartError::Dir { path: dir.to_owned(), source })?;
+            .map_err(|reason| StartError::Dir { path: dir.to_owned(), reason })?;
         let path = dir.join("node.redb");
         let store = Store::open(&path)?;
 
@@ -115,6 +117,7 @@ impl Daemon {
         let (stop, ended) = start_node(host, config.core(codes), path).await?;
 
         let key = invitation.contact.node;
+        let (open, closing) = watch::channel(());
         let shared = Arc::new(Shared {
             node: handle.clone(),
             key,
@@ -126,6 +129,7 @@ impl Daemon {
             liteservers: config.liteservers,
             chain: chain_status,
             door,
+            closing,
             sockets: Sockets::new(&config.limits),
             limits: config.limits,
         });
@@ -134,7 +138,7 @@ impl Daemon {
         tasks.spawn(watcher.run());
         tasks.spawn(serve(listener, router(shared)));
         let (http, adnl) = (http_address, adnl_address);
-        Ok(Self { key, http, adnl, invitation, handle, tasks, stop, ended })
+        Ok(Self { key, http, adnl, invitation, handle, tasks, stop, ended, _open: open })
     }
 
     /// A way to command the node from inside this program.
@@ -202,12 +206,12 @@ async fn start_node(
 }
 
 async fn listen_udp(address: SocketAddr) -> Result<UdpSocket, StartError> {
-    let failed = |source| StartError::Listen { address, field: "listen.udp", source };
+    let failed = |reason| StartError::Listen { address, field: "listen.udp", reason };
     UdpSocket::bind(address).await.map_err(failed)
 }
 
 async fn listen_http(address: SocketAddr) -> Result<TcpListener, StartError> {
-    let failed = |source| StartError::Listen { address, field: "listen.http", source };
+    let failed = |reason| StartError::Listen { address, field: "listen.http", reason };
     TcpListener::bind(address).await.map_err(failed)
 }
 
@@ -216,7 +220,7 @@ fn local(
     address: SocketAddr,
     field: &'static str,
 ) -> Result<SocketAddr, StartError> {
-    bound.map_err(|source| StartError::Listen { address, field, source })
+    bound.map_err(|reason| StartError::Listen { address, field, reason })
 }
 
 /// What others need to reach this node: the public addresses, or those that it listens on.

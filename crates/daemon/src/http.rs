@@ -45,8 +45,18 @@ pub(crate) struct Shared {
     pub(crate) liteservers: Vec<Liteserver>,
     pub(crate) chain: watch::Receiver<ChainStatus>,
     pub(crate) door: Door,
+    /// Closed when the daemon stops.
+    pub(crate) closing: watch::Receiver<()>,
     pub(crate) limits: Limits,
     pub(crate) sockets: Sockets,
+}
+
+impl Shared {
+    /// Resolves when the daemon stops.
+    async fn closed(&self) {
+        let mut closing = self.closing.clone();
+        while closing.changed().await.is_ok() {}
+    }
 }
 
 /// The whole HTTP surface.

@@ -64,11 +64,11 @@ pub struct Shop {
 #[derive(Debug, thiserror::Error)]
 pub enum ShopError {
     #[error(
-        "cannot listen on {address}: {source}; is another program there? choose another with --listen"
+        "cannot listen on {address}: {reason}; if another program is there, choose another address with --listen"
     )]
-    Listen { address: SocketAddr, source: std::io::Error },
-    #[error("{0}: start the node first, and check --node and --token")]
-    Merchant(#[from] OutOfOrder),
+    Listen { address: SocketAddr, reason: std::io::Error },
+    #[error("{0}; start the node first, and check --node and --token")]
+    Merchant(OutOfOrder),
     #[error("the list of spent invoices in {path} cannot be used: {reason}")]
     Claims { path: PathBuf, reason: String },
     #[error(
@@ -97,8 +97,8 @@ impl Shop {
             return Err(too_dear);
         };
         let claims = open_claims(&dir)?;
-        let identity = merchant.identity().await?;
-        let failed = |source| ShopError::Listen { address: listen, source };
+        let identity = merchant.identity().await.map_err(ShopError::Merchant)?;
+        let failed = |reason| ShopError::Listen { address: listen, reason };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let http = listener.local_addr().map_err(failed)?;
         let url = public_url.unwrap_or_else(|| format!("http://{http}"));

@@ -68,6 +68,14 @@ impl Links {
         self.peers.get(&link).copied()
     }
 
+    /// Takes note of where a peer was heard last.
+    pub(super) fn heard_on(&mut self, peer: PeerId, path: Option<PathId>) {
+        if let (Some(link), Some(path)) = (self.links.get_mut(&peer), path) {
+            link.path = path;
+        }
+    }
+
+    /// The peers that were heard last on this path.
     pub(super) fn on_path(&self, path: PathId) -> Vec<PeerId> {
         self.links.iter().filter(|(_, link)| link.path == path).map(|(peer, _)| *peer).collect()
     }
@@ -181,5 +189,15 @@ mod tests {
         assert_eq!(links.query(PeerId(1), WIRE), None);
         assert!(links.take_query(link, names[0]).is_some());
         assert!(links.query(PeerId(1), WIRE).is_some());
+    }
+
+    #[test]
+    fn a_page_that_came_back_through_another_socket_is_not_on_the_old_one() {
+        let mut links = Links::default();
+        links.connected(PeerId(1), PATH);
+        links.connected(PeerId(2), PATH);
+        links.heard_on(PeerId(1), Some(PathId(2)));
+        links.heard_on(PeerId(2), None);
+        assert_eq!(links.on_path(PATH), [PeerId(2)]);
     }
 }

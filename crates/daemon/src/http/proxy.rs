@@ -41,10 +41,12 @@ pub(crate) async fn upgrade(
     let seat = shared.sockets.take_seat(from.ip())?;
     let max = shared.limits.frame_bytes;
     let pace = Pace::new(shared.limits.frames_per_second);
-    Ok(socket
-        .max_message_size(max)
-        .max_frame_size(max)
-        .on_upgrade(move |socket| forward(server, socket, pace, seat)))
+    Ok(socket.max_message_size(max).max_frame_size(max).on_upgrade(move |socket| async move {
+        tokio::select! {
+            () = forward(server, socket, pace, seat) => {}
+            () = shared.closed() => {}
+        }
+    }))
 }
 
 async fn forward(server: String, mut socket: WebSocket, mut pace: Pace, _seat: Seat) {

@@ -39,14 +39,14 @@ async fn forward(shared: Arc<Shared>, mut socket: WebSocket, _seat: Seat) {
     let mut heard = Instant::now();
     loop {
         tokio::select! {
-            datagram = path.outgoing.recv() => match datagram {
-                Some(datagram) => {
-                    if !sockets::send(&mut socket, Message::Binary(datagram.into())).await {
-                        return;
-                    }
+            Some(datagram) = path.outgoing.recv() => {
+                if !sockets::send(&mut socket, Message::Binary(datagram.into())).await {
+                    return;
                 }
-                None => return sockets::close(socket, GOING_AWAY, "the node is stopping").await,
-            },
+            }
+            () = shared.closed() => {
+                return sockets::close(socket, GOING_AWAY, "the node is stopping").await;
+            }
             message = socket.recv() => {
                 heard = Instant::now();
                 match message {

@@ -37,7 +37,7 @@ pub(super) struct Received {
 pub enum OutOfOrder {
     #[error("the payment node at {url} does not serve this shop: {reason}")]
     Node { url: String, reason: String },
-    #[error("no invoice can be made: {0}")]
+    #[error(transparent)]
     Entropy(#[from] ConfigError),
 }
 

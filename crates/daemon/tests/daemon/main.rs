@@ -5,6 +5,7 @@ mod config;
 mod garbage;
 mod merchant;
 mod proxy;
+mod relay;
 mod shop;
 mod store;
 mod support;

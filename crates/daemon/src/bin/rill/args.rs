@@ -26,14 +26,20 @@ pub(crate) enum Verb {
     /// Write a config file with fresh keys, to be edited before the first start.
     Init(Start),
     /// Run a node. The first start writes a commented config file with fresh keys.
+    ///
+    /// What is said on the command line wins over the config file, and stands in it when the first start writes it.
+    /// When the node is ready it prints one line of JSON to stdout: its addresses and its invitation. Logs go to
+    /// stderr.
     Node(Start),
     /// Run a small web service that is paid per request, in front of a running node.
+    ///
+    /// It answers with `402 Payment Required` in the x402 shape (version 2) until it is shown a proof of payment, and
+    /// keeps the list of spent invoices in --dir. Its first line on stdout is JSON: where it is.
     Shop(ShopArgs),
     #[command(flatten)]
     Ask(Ask),
 }
 
-/// Everything after --config is written into a new config file, and wins over one that is there.
 #[derive(ClapArgs)]
 pub(crate) struct Start {
     /// Data directory of the node; made if it is not there.
@@ -92,7 +98,6 @@ pub(crate) struct Start {
     pub(crate) token: Option<String>,
 }
 
-/// What a relay takes: the larger of both.
 #[derive(ClapArgs)]
 pub(crate) struct Terms {
     /// Least fee of the relay for one payment, in TON.
@@ -142,7 +147,6 @@ pub(crate) struct ShopArgs {
     pub(crate) dir: PathBuf,
 }
 
-/// Commands for a running node.
 #[derive(Subcommand)]
 pub(crate) enum Ask {
     /// Print the invitation, with which other nodes and pages reach this one.
@@ -215,7 +219,7 @@ pub(crate) enum Ask {
     },
 }
 
-/// Which node to talk to: by its data directory on this machine, or by address and token.
+// Which node to talk to: by its data directory on this machine, or by address and token.
 #[derive(ClapArgs)]
 pub(crate) struct Running {
     /// Data directory of the running node.
@@ -236,4 +240,25 @@ fn via(text: &str) -> Result<(PublicKey, Nano), String> {
     let key = key.parse().map_err(|error| format!("{error}"))?;
     let fee = fee.parse().map_err(|error| format!("{error}"))?;
     Ok((key, fee))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn no_two_words_of_the_command_line_contradict_each_other() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_hop_is_a_key_and_its_fee() {
+        let key = PublicKey([7; 32]);
+        assert_eq!(via(&format!("{key}:0.5")), Ok((key, Nano(500_000_000))));
+        for wrong in ["", "7:1", &key.to_string(), &format!("{key}:x")] {
+            assert!(via(wrong).is_err());
+        }
+    }
 }
