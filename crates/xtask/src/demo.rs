@@ -4,8 +4,9 @@
 //! it and then counts the money at every node and in every contract.
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{ExitStatus, Stdio},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -87,6 +88,7 @@ async fn prepare(report: &mut Report) -> Result<Programs> {
     let programs = report.step("build the local chain and the node", Programs::build()).await?;
     let sizes = report.step("build the wasm node", pack::build(false)).await?;
     report.say(&sizes.to_string());
+    let _alone = pack::alone()?;
     report.step("build the page", npm("web", "build")).await?;
     Ok(programs)
 }
@@ -201,22 +203,35 @@ pub(crate) async fn end_to_end(report: &mut Report) -> Result<()> {
     let mut stage = Stage::start(&programs, folder.path(), report).await?;
     let (sender, mut orders) = mpsc::channel(1);
     let address = site::serve(root().join(SITE), &stage.for_page()?, 0, Some(sender)).await?;
+    let visits = async {
+        let status = bad_days(&address, &chromium, &mut stage, &mut orders).await?;
+        ensure!(status.success(), "the page does not hold on bad days: the test above tells which");
+        Ok(())
+    };
+    report.step("the page on bad days", visits).await
+}
+
+/// Runs the tests and obeys them when they want parts of the demo stopped and started.
+async fn bad_days(
+    address: &SocketAddr,
+    chromium: &Path,
+    stage: &mut Stage,
+    orders: &mut mpsc::Receiver<Order>,
+) -> Result<ExitStatus> {
     let mut tests = program("node", "tests/e2e");
     tests
         .args(["--test", "--test-reporter=spec", "page.test.mjs"])
         .env("RILL_PAGE", format!("http://{address}/"))
-        .env("RILL_CHROMIUM", &chromium)
+        .env("RILL_CHROMIUM", chromium)
         .stdin(Stdio::null());
     let tests = tests.status();
     tokio::pin!(tests);
-    let status = loop {
+    loop {
         tokio::select! {
-            status = &mut tests => break status?,
-            Some(order) = orders.recv() => obey(&mut stage, order).await,
+            status = &mut tests => return Ok(status?),
+            Some(order) = orders.recv() => obey(stage, order).await,
         }
-    };
-    ensure!(status.success(), "the page does not hold on bad days: the test above tells which");
-    Ok(())
+    }
 }
 
 async fn obey(stage: &mut Stage, order: Order) {

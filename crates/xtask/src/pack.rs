@@ -4,7 +4,8 @@
 //! nothing has to be installed. What goes where is read from `wasm-pack.toml`.
 
 use std::{
-    fmt, fs,
+    fmt,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::Stdio,
     time::SystemTime,
@@ -80,6 +81,7 @@ pub(crate) async fn build(force: bool) -> Result<Sizes> {
     let finished = out.join(format!("{}_bg.wasm", settings.name));
 
     let module = compile(&settings).await?;
+    let _alone = alone()?;
     let lock = root().join(&settings.wasm_opt.package).join("package-lock.json");
     let inputs = [module.clone(), root().join(SETTINGS), root().join("Cargo.lock"), lock];
     if force || !is_newer(&finished, &inputs) {
@@ -96,6 +98,14 @@ pub(crate) async fn build(force: bool) -> Result<Sizes> {
         settings.budget.brotli
     );
     Ok(sizes)
+}
+
+/// Two builds at once would write the same files: the second waits until the first lets go of the lock.
+pub(crate) fn alone() -> Result<File> {
+    let path = root().join("target/web.lock");
+    let file = File::create(&path).with_context(|| format!("{} cannot be made", path.display()))?;
+    file.lock().with_context(|| format!("{} cannot be locked", path.display()))?;
+    Ok(file)
 }
 
 /// Runs cargo, which knows itself what has changed, and gives the path of the module.
@@ -146,8 +156,7 @@ fn bind(settings: &Settings, module: &Path, out: &Path) -> Result<()> {
     let mut made = bindgen.generate_output().context("wasm-bindgen refuses the module")?;
     made.emit(out).context("wasm-bindgen could not write its output")?;
     let bound = out.join(format!("{}_bg.wasm", settings.name));
-    fs::rename(&bound, unoptimised(&bound))?;
-    Ok(())
+    rename(&bound, &unoptimised(&bound))
 }
 
 async fn optimise(settings: &Settings, out: &Path) -> Result<()> {
@@ -158,9 +167,13 @@ async fn optimise(settings: &Settings, out: &Path) -> Result<()> {
     let mut command = program("node", ".");
     command.arg(tool).arg(&bound).args(&settings.wasm_opt.flags).arg("-o").arg(&half);
     run(&mut command).await?;
-    fs::rename(&half, &finished)?;
-    fs::remove_file(&bound)?;
-    Ok(())
+    rename(&half, &finished)?;
+    fs::remove_file(&bound).with_context(|| format!("{} cannot be removed", bound.display()))
+}
+
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    let failed = || format!("{} cannot become {}", from.display(), to.display());
+    fs::rename(from, to).with_context(failed)
 }
 
 fn unoptimised(finished: &Path) -> PathBuf {

@@ -26,8 +26,11 @@ pub(crate) async fn run_all(report: &mut Report) -> Result<()> {
     setup::for_wasm(report).await?;
     let sizes = report.step("wasm", pack::build(false)).await?;
     report.say(&sizes.to_string());
-    report.step("web build", npm("web", "build")).await?;
-    report.step("web tests", npm("web", "test")).await?;
+    {
+        let _alone = pack::alone()?;
+        report.step("web build", npm("web", "build")).await?;
+        report.step("web tests", npm("web", "test")).await?;
+    }
 
     setup::packages("tests/e2e", report).await?;
     demo::end_to_end(report).await
