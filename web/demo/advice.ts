@@ -30,10 +30,19 @@ const ADVICE: Record<ErrorCode, readonly [title: string, next: string]> = {
 /** Shows an error where screen readers announce it. */
 export function explain(place: HTMLElement, error: RillError): void {
   const [title, next] = ADVICE[error.code] ?? [error.code, '']
+  show(place, error.code, title, [error.message, next, moved(error)])
+}
+
+/** Shows what the node itself finds worth telling: it goes on, but its owner may have to do something. */
+export function warn(place: HTMLElement, reason: string): void {
+  show(place, 'trouble', 'The node needs attention', [reason, 'It tries again by itself where that can help.'])
+}
+
+function show(place: HTMLElement, code: string, title: string, texts: readonly string[]): void {
   const heading = document.createElement('h2')
   heading.textContent = title
-  const lines = [error.message, next, moved(error)].filter((line) => line !== '')
-  place.dataset['code'] = error.code
+  const lines = texts.filter((line) => line !== '')
+  place.dataset['code'] = code
   place.replaceChildren(heading, ...lines.map(paragraph))
   place.hidden = false
 }

@@ -3,7 +3,7 @@
 import { RillError, openNode, wrapFetch } from 'rill'
 import type { NodeEvent, RillNode } from 'rill'
 
-import { explain } from './advice.js'
+import { explain, warn } from './advice.js'
 import { tons, typed } from './money.js'
 import { Path } from './path.js'
 import { byId, log, part, say, showSnapshot } from './view.js'
@@ -84,7 +84,7 @@ function happened(event: NodeEvent): void {
       path.follow(event)
       break
     case 'trouble':
-      explain(byId('error'), new RillError('internal', event.reason, { retry: 'after' }))
+      warn(byId('error'), event.reason)
       break
     default:
   }
