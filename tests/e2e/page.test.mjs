@@ -127,11 +127,11 @@ test('a second tab says that the node runs elsewhere, and takes over when the fi
   assert.equal((await second.snapshot()).wallet.address, wallet.address)
 })
 
-test('a payment larger than the balance is refused before anything is promised', async () => {
+test('a channel that is too small for the price is not used, and works after a top-up', async () => {
   const tab = await funded('0.05')
   assert.ok(price > TON / 20n)
   await tab.buy()
-  assert.match(await tab.error('insufficient_balance'), /[Tt]op the channel up/)
+  assert.match(await tab.error('insufficient_capacity'), /[Tt]op the channel up/)
   const { channels, payments } = await tab.snapshot()
   assert.deepEqual(payments, [])
   assert.equal(channels[0].locked, '0')
@@ -139,6 +139,19 @@ test('a payment larger than the balance is refused before anything is promised',
   await tab.amount('channel-balance', (now) => now >= TON)
   await tab.buy()
   await tab.result()
+  accounted(await tab.until(quiet))
+})
+
+test('what is spent cannot be spent again', async () => {
+  const tab = await funded('0.15')
+  assert.ok(price > TON * 3n / 40n)
+  await tab.buy(1)
+  await tab.result()
+  await tab.buy(2)
+  await tab.error('insufficient_balance')
+  const now = await tab.until(quiet)
+  assert.equal(now.payments.length, 1)
+  accounted(now)
 })
 
 test('a deposit larger than the wallet is refused with the numbers', async () => {

@@ -107,10 +107,14 @@ export class Tab {
     return { text: await this.part('result').innerText(), payment: await this.part('result').getAttribute('data-payment') }
   }
 
-  /** Waits for an error message with this code and gives its words. */
+  /** Waits for an error message, which must have this code, and gives its words. */
   async error(code) {
-    await this.is('error', 'code', code)
-    return this.part('error').innerText()
+    const error = this.part('error')
+    await error.waitFor()
+    const words = await error.innerText()
+    const found = await error.getAttribute('data-code')
+    if (found !== code) throw new Error(`error ${found} instead of ${code}: ${words}`)
+    return words
   }
 
   /** The error that is shown, for messages of failed waits. */

@@ -52,12 +52,15 @@ impl World {
 
     /// Nothing is promised, and each side of each channel says the same.
     pub fn is_settled(&mut self) -> bool {
-        self.channel_troubles().is_empty() && self.payment_troubles().is_empty()
+        self.channel_troubles().is_empty()
+            && self.payment_troubles().is_empty()
+            && self.deposit_troubles().is_empty()
     }
 
     fn unsettled(&mut self) -> String {
         let mut troubles = self.channel_troubles();
         troubles.extend(self.payment_troubles());
+        troubles.extend(self.deposit_troubles());
         format!("does not settle: {}", troubles.join("; "))
     }
 
@@ -152,6 +155,7 @@ impl World {
                 ));
             }
         }
+        self.audit_rent()?;
         Ok(fates)
     }
 
@@ -206,25 +210,49 @@ impl World {
                 ));
             }
         }
+        match self.deposit_troubles().first() {
+            Some(trouble) => Err(trouble.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Where a node sees other deposits than the contract has, or its wallet is still at it.
+    fn deposit_troubles(&mut self) -> Vec<String> {
+        let mut troubles = Vec::new();
         for id in self.ids() {
             let Some(snapshot) = self.snapshot(id) else { continue };
+            let name = self.name(id);
+            if snapshot.wallet.busy {
+                troubles.push(format!("the wallet of {name} waits for the chain"));
+            }
             for channel in &snapshot.channels {
                 let mut address = [0; 32];
                 if hex::decode_to_slice(&channel.address, &mut address).is_err() {
                     continue;
                 }
-                let on_chain = self.chain.deposits(address).map(|[a, b]| a.0 + b.0).unwrap_or(0);
+                let on_chain = self.chain.deposits(address).map_or(0, |[a, b]| a.0 + b.0);
                 let seen = channel.deposited.0 + channel.their_deposited.0;
-                let surplus = self.chain.surplus(address);
-                if surplus > milli(260) {
-                    let name = self.name(id);
-                    return Err(format!("{name}: {surplus} got stuck in the contract"));
-                }
                 if on_chain != seen {
-                    let (name, on_chain, seen) = (self.name(id), Nano(on_chain), Nano(seen));
-                    return Err(format!(
-                        "{name} sees deposits of {seen}, the contract has {on_chain}"
-                    ));
+                    let (on_chain, seen) = (Nano(on_chain), Nano(seen));
+                    troubles.push(format!("{name} sees {seen}, the contract has {on_chain}"));
+                }
+            }
+        }
+        troubles
+    }
+
+    /// No contract holds more than the deposits and its rent: coins beyond that are out of everybody's reach.
+    fn audit_rent(&mut self) -> Result<(), String> {
+        for id in self.ids() {
+            let Some(snapshot) = self.snapshot(id) else { continue };
+            for channel in &snapshot.channels {
+                let mut address = [0; 32];
+                if hex::decode_to_slice(&channel.address, &mut address).is_ok() {
+                    let surplus = self.chain.surplus(address);
+                    if surplus > milli(260) {
+                        let name = self.name(id);
+                        return Err(format!("{name}: {surplus} got stuck in the contract"));
+                    }
                 }
             }
         }
@@ -237,7 +265,7 @@ impl World {
             return;
         }
         let Some(mut live) = self.snapshot(id) else { return };
-        let now = self.now();
+        let now = self.clock(id);
         let machine = self.machine(id);
         let records = machine.disk.clone();
         let config = machine.config(&self.codes);

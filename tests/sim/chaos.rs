@@ -43,6 +43,8 @@ pub struct Chaos {
     /// Pairs that have a channel.
     channels: Vec<(Id, Id)>,
     payments: Vec<Payment>,
+    /// Deposits that somebody wanted in a channel with somebody else; the first one is there from the beginning.
+    deposits: BTreeMap<(Id, Id), Vec<Nano>>,
 }
 
 impl Chaos {
@@ -53,10 +55,13 @@ impl Chaos {
         if world.rng.u32(..4) == 0 {
             world.faults = Faults::ROUGH;
         }
+        let clocks = if world.rng.bool() { 2_000 } else { 0 };
         let count = world.rng.usize(2..=5);
         let ids: Vec<Id> = (0..count)
             .map(|index| {
-                let plan = Plan { tunnel: some_tunnel(&mut world.rng), ..Plan::user(NAMES[index]) };
+                let tunnel = some_tunnel(&mut world.rng);
+                let clock_ahead_ms = world.rng.i64(-clocks..=clocks);
+                let plan = Plan { tunnel, clock_ahead_ms, ..Plan::user(NAMES[index]) };
                 world.add(plan)
             })
             .collect();
@@ -74,15 +79,18 @@ impl Chaos {
                 channels.push((ids[a], ids[b]));
             }
         }
+        let mut wanted = BTreeMap::new();
         for pair in &mut channels {
             if world.rng.bool() {
                 *pair = (pair.1, pair.0);
             }
             let deposits = [ton(world.rng.u128(1..20)), ton(world.rng.u128(0..20))];
             world.open(pair.0, pair.1, deposits[0], deposits[1]);
+            wanted.insert((pair.0, pair.1), vec![deposits[0]]);
+            wanted.insert((pair.1, pair.0), vec![deposits[1]]);
         }
         world.order = order;
-        Self { world, channels, payments: Vec::new() }
+        Self { world, channels, payments: Vec::new(), deposits: wanted }
     }
 
     /// Payments and accidents.
@@ -111,7 +119,8 @@ impl Chaos {
                 }
                 11 | 12 => self.world.reunite(),
                 // Shorter than what any deadline keeps in hand.
-                13 if self.world.rng.u32(..4) == 0 => {
+                13 => self.somebody_deposits(),
+                14 if self.world.rng.u32(..4) == 0 => {
                     let secs = self.world.rng.u64(1..3_600);
                     self.world.sleep(secs);
                 }
@@ -135,6 +144,7 @@ impl Chaos {
     /// Peace, and the books.
     pub fn end(mut self) -> Result<Run, String> {
         self.world.settle()?;
+        self.audit_deposits()?;
         let fates = self.world.audit(&self.payments)?;
         let mut declined = BTreeMap::new();
         for machine in &self.world.machines {
@@ -186,6 +196,35 @@ impl Chaos {
         }
         self.world.tell(payer, Command::Pay(payment.order.clone()));
         self.payments.push(payment);
+    }
+
+    /// Puts more into a channel.
+    fn somebody_deposits(&mut self) {
+        let pairs: Vec<(Id, Id)> = self.deposits.keys().copied().collect();
+        let Some((id, peer)) = self.world.rng.choice(pairs) else { return };
+        let Some(targets) = self.deposits.get_mut(&(id, peer)) else { return };
+        let last = targets.last().copied().unwrap_or_default();
+        let deposit = Nano(last.0 + ton(self.world.rng.u128(1..5)).0);
+        targets.push(deposit);
+        let wallet = self.world.wallet_of(id);
+        self.world.faucet(wallet, ton(6));
+        let peer = self.world.machine(peer).key;
+        self.world.tell(id, Command::OpenChannel { peer, deposit });
+    }
+
+    /// Each side has in a channel what it wanted there last, or earlier if its order was lost: never anything else.
+    fn audit_deposits(&mut self) -> Result<(), String> {
+        for ((id, peer), targets) in self.deposits.clone() {
+            let Some(channel) = self.world.channel(id, peer) else { continue };
+            if !targets.contains(&channel.deposited) {
+                let (name, peer) = (self.world.name(id), self.world.name(peer));
+                let found = channel.deposited;
+                return Err(format!(
+                    "{name} has {found} with {peer}, it wanted one of {targets:?}"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Orders a payment again, as somebody does who did not see what became of it.

@@ -30,6 +30,8 @@ pub struct Plan {
     /// Terms of relaying; `None`: it does not relay.
     pub tunnel: Option<Tunnel>,
     pub limits: Option<Limits>,
+    /// How far its clock is ahead of the world's, milliseconds.
+    pub clock_ahead_ms: i64,
     /// Seconds of quarantine in its channels; `None`: the usual.
     pub quarantine_secs: Option<u32>,
 }
@@ -131,7 +133,7 @@ impl Machine {
 impl Plan {
     /// A machine that pays and receives.
     pub fn user(name: &'static str) -> Self {
-        Self { name, tunnel: None, limits: None, quarantine_secs: None }
+        Self { name, tunnel: None, limits: None, clock_ahead_ms: 0, quarantine_secs: None }
     }
 
     /// A machine that relays too: at least a thousandth of a coin, half a percent.

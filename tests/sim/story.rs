@@ -240,11 +240,17 @@ impl World {
         if let Some(wallet) = self.machine(id).wallet {
             return wallet;
         }
+        self.run_until(60_000, |world| world.machine(id).is_on());
         let text = self.snapshot(id).map(|snapshot| snapshot.wallet.address).unwrap_or_default();
         let mut wallet = [0; 32];
         hex::decode_to_slice(&text, &mut wallet).expect("a wallet has an address of 64 hex digits");
         self.machine_mut(id).wallet = Some(wallet);
         wallet
+    }
+
+    /// Address of the wallet of a machine that may be off, as it was heard when its channel opened.
+    pub(crate) fn wallet_of(&self, id: Id) -> Address {
+        self.machine(id).wallet.expect("a machine with a channel has shown its wallet")
     }
 
     /// Asks a node something that changes nothing, at once and without a fault.

@@ -134,6 +134,11 @@ impl World {
         self.queue.now()
     }
 
+    /// What the clock of a machine shows.
+    pub fn clock(&self, id: Id) -> Time {
+        Time(self.now().0.saturating_add_signed(self.machine(id).plan.clock_ahead_ms))
+    }
+
     /// Adds a machine and switches it on.
     pub fn add(&mut self, plan: Plan) -> Id {
         let id = self.add_puppet(plan);
@@ -235,7 +240,7 @@ impl World {
     pub fn start(&mut self, id: Id) {
         let mut entropy = [0; 32];
         self.rng.fill(&mut entropy);
-        let now = self.now();
+        let now = self.clock(id);
         let machine = &mut self.machines[id.0];
         machine.life += 1;
         machine.away = false;
@@ -313,7 +318,7 @@ impl World {
 
     /// A batch of inputs, one commit, then the effects.
     pub(crate) fn take(&mut self, id: Id, inputs: Vec<Input>) {
-        let now = self.now();
+        let now = self.clock(id);
         let Body::Node(node) = &mut self.machines[id.0].body else { return };
         let mut step: Option<Step> = None;
         for input in inputs {
@@ -412,7 +417,8 @@ impl World {
 
     fn wake_at(&mut self, id: Id, wake: Option<Time>) {
         let now = self.now();
-        let due = wake.map(|wake| wake.0.max(now.0 + 1));
+        let ahead = self.machine(id).plan.clock_ahead_ms;
+        let due = wake.map(|wake| wake.0.saturating_add_signed(-ahead).max(now.0 + 1));
         let machine = self.machine_mut(id);
         if machine.wake == due {
             return;
