@@ -19,7 +19,7 @@ const ADVICE: Record<ErrorCode, readonly [title: string, next: string]> = {
   payment_failed: ['The shop was not paid', 'Try again. What is still locked comes back by itself.'],
   relay_unreachable: ['The relay cannot be reached', 'The page keeps trying. Check that the relay is running and that the invitation is the right one.'],
   storage_corrupt: ['The stored data cannot be read', 'Do not delete anything. Restore from a backup or update the program.'],
-  storage_not_durable: ['The browser does not keep data', 'Leave private browsing or free some space, then reload.'],
+  storage_not_durable: ['The browser does not keep data', 'Leave private browsing or free some space, then reload the page.'],
   unsupported: ['That does not work here', 'Use a current browser over https or on localhost, or a shop that takes TON over the payment network.'],
   user_rejected: ['You said no', 'Nothing was paid.'],
   verification_failed: ['The shop does not accept the proof', 'Ask the shop about it, naming the payment below.'],

@@ -228,7 +228,8 @@ class Purchase {
   private async handOver(response: Response, payment: PaymentSummary): Promise<Response> {
     const problem = receiptProblem(response, payment, this.provider.network)
     this.options.onReceipt?.({ paymentId: payment.id, problem })
-    const strike = () => this.provider.remember(this.key(), null)
+    // A note that stays although it was answered only means that the same proof is shown once more.
+    const strike = () => this.provider.remember(this.key(), null).catch(() => {})
     if (response.body === null) {
       await strike()
       return response

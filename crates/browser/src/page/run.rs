@@ -65,6 +65,7 @@ impl Life {
     ) {
         let mut restored = Some(restored);
         let mut failures = 0;
+        let mut last = Phase::Stopped;
         while let Some((node, step)) = restored.take() {
             let reason = {
                 let driven = std::pin::pin!(self.drive(disk.store(), node, step, &mut inbox));
@@ -90,12 +91,12 @@ impl Life {
                 }
                 Err(failure) => {
                     self.trouble(failure.message);
-                    self.listener.phase(Phase::Error);
+                    last = Phase::Error;
                 }
             }
         }
         disk.store().close();
-        self.listener.phase(Phase::Stopped);
+        self.listener.phase(last);
         self.listener.close();
         drop(self.lock);
     }

@@ -157,8 +157,9 @@ impl From<Error> for StoreError {
 
 impl From<StoreError> for Failure {
     fn from(StoreError(reason): StoreError) -> Self {
-        let message =
-            format!("the browser's storage failed ({reason}): free some space and try again");
+        let message = format!(
+            "the browser's storage failed ({reason}): free some space if it is full, and reload the page"
+        );
         Self::new("storage_not_durable", Retry::Same, message)
     }
 }
