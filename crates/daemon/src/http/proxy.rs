@@ -14,7 +14,7 @@ use channel::key::PublicKey;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{Instant, interval, timeout},
+    time::{Instant, interval_at, timeout},
 };
 
 use super::{
@@ -58,7 +58,7 @@ async fn forward(server: String, mut socket: WebSocket, mut pace: Pace, _seat: S
     let _ = stream.set_nodelay(true);
     let (mut from_server, mut to_server) = stream.split();
     let mut buffer = vec![0; CHUNK];
-    let mut pings = interval(PING_EVERY);
+    let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     let mut heard = Instant::now();
     loop {
         tokio::select! {

@@ -10,7 +10,7 @@ use axum::{
     },
     response::Response,
 };
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, interval_at};
 
 use super::{
     Shared,
@@ -35,7 +35,7 @@ pub(crate) async fn upgrade(
 async fn forward(shared: Arc<Shared>, mut socket: WebSocket, _seat: Seat) {
     let mut path = shared.door.enter();
     let mut pace = Pace::new(shared.limits.frames_per_second);
-    let mut pings = interval(PING_EVERY);
+    let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     let mut heard = Instant::now();
     loop {
         tokio::select! {

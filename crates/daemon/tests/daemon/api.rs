@@ -29,6 +29,17 @@ async fn everybody_may_ask_for_health_and_invitation_from_every_origin() {
 }
 
 #[tokio::test]
+async fn a_page_may_ask_before_it_asks_the_faucet() {
+    let lone = lone(config()).await;
+    let none = HeaderMap::new();
+    let url = lone.url("/faucet");
+    let answer = client::send(Method::OPTIONS, &url, None, &none, None).await.unwrap();
+    assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    assert_eq!(answer.headers["access-control-allow-origin"], "*");
+    assert_eq!(answer.headers["access-control-allow-headers"], "content-type");
+}
+
+#[tokio::test]
 async fn nobody_sees_or_moves_money_without_the_token() {
     let lone = lone(config()).await;
     let calls = [
