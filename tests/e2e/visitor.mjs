@@ -101,10 +101,12 @@ export class Tab {
     return this.part(`buy-${article}`).click()
   }
 
-  /** What was delivered. */
+  /** What was delivered; fails with the page's words if that is an error. */
   async result() {
-    await this.part('result').waitFor()
-    return { text: await this.part('result').innerText(), payment: await this.part('result').getAttribute('data-payment') }
+    const result = this.part('result')
+    await Promise.race([result.waitFor(), this.part('error').waitFor()])
+    if (!(await result.isVisible())) throw new Error(`not delivered: ${await this.complaint()}`)
+    return { text: await result.innerText(), payment: await result.getAttribute('data-payment') }
   }
 
   /** Waits for an error message, which must have this code, and gives its words. */

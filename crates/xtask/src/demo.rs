@@ -4,9 +4,8 @@
 //! it and then counts the money at every node and in every contract.
 
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
+    process::Stdio,
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -186,49 +185,57 @@ async fn report_sums(stage: &Stage, page: &Value) -> Result<Sums> {
     Ok(sums)
 }
 
-/// The demo once, then the page's bad days, for `cargo xtask test`.
-pub(crate) async fn end_to_end(report: &mut Report) -> Result<()> {
+/// The demo once, then the page's bad days (those that match `only`), for `cargo xtask test`.
+pub(crate) async fn end_to_end(only: Option<String>, report: &mut Report) -> Result<()> {
     let programs = prepare(report).await?;
     let chromium = browser(report).await?;
+    if only.is_none() {
+        let folder = Folder::choose(None)?;
+        let stage = Stage::start(&programs, folder.path(), report).await?;
+        let address = site::serve(root().join(SITE), &stage.for_page()?, 0, None).await?;
+        let picture = root().join("target/page.png");
+        let page = format!("http://{address}/");
+        once(&stage, &page, &chromium, &picture, report).await.context("demo")?;
+    }
 
-    let folder = Folder::choose(None)?;
-    let stage = Stage::start(&programs, folder.path(), report).await?;
-    let address = site::serve(root().join(SITE), &stage.for_page()?, 0, None).await?;
-    let page = format!("http://{address}/");
-    let picture = root().join("target/page.png");
-    once(&stage, &page, &chromium, &picture, report).await.context("demo")?;
-    drop(stage);
-
-    let folder = Folder::choose(None)?;
+    let mut folder = Folder::choose(None)?;
     let mut stage = Stage::start(&programs, folder.path(), report).await?;
     let (sender, mut orders) = mpsc::channel(1);
     let address = site::serve(root().join(SITE), &stage.for_page()?, 0, Some(sender)).await?;
+    let mut tests = program("node", "tests/e2e");
+    tests.args(["--test", "--test-reporter=spec"]);
+    if let Some(only) = only {
+        tests.args(["--test-name-pattern", &only]);
+    }
+    tests
+        .arg("page.test.mjs")
+        .env("RILL_PAGE", format!("http://{address}/"))
+        .env("RILL_CHROMIUM", &chromium)
+        .stdin(Stdio::null());
     let visits = async {
-        let status = bad_days(&address, &chromium, &mut stage, &mut orders).await?;
-        ensure!(status.success(), "the page does not hold on bad days: the test above tells which");
+        let status = obeying(&mut stage, &mut orders, tests.status()).await?;
+        if !status.success() {
+            let logs = folder.keep();
+            bail!(
+                "the page does not hold: the test above tells which, logs are in {}",
+                logs.display()
+            );
+        }
         Ok(())
     };
     report.step("the page on bad days", visits).await
 }
 
-/// Runs the tests and obeys them when they want parts of the demo stopped and started.
-async fn bad_days(
-    address: &SocketAddr,
-    chromium: &Path,
+/// Waits for the tests and stops and starts parts of the demo as they ask.
+async fn obeying<T>(
     stage: &mut Stage,
     orders: &mut mpsc::Receiver<Order>,
-) -> Result<ExitStatus> {
-    let mut tests = program("node", "tests/e2e");
-    tests
-        .args(["--test", "--test-reporter=spec", "page.test.mjs"])
-        .env("RILL_PAGE", format!("http://{address}/"))
-        .env("RILL_CHROMIUM", chromium)
-        .stdin(Stdio::null());
-    let tests = tests.status();
+    tests: impl Future<Output = std::io::Result<T>>,
+) -> Result<T> {
     tokio::pin!(tests);
     loop {
         tokio::select! {
-            status = &mut tests => return Ok(status?),
+            ended = &mut tests => return ended.context("the tests cannot be started"),
             Some(order) = orders.recv() => obey(stage, order).await,
         }
     }
@@ -271,6 +278,14 @@ impl Folder {
         // The chain starts anew each time: nodes of an earlier one would not find their channels.
         ensure!(empty, "{} is not empty: choose a new folder", dir.display());
         Ok(Self::Kept(dir.canonicalize()?))
+    }
+
+    /// Leaves a temporary folder behind, to be looked at.
+    fn keep(&mut self) -> PathBuf {
+        if let Self::Temporary(dir) = self {
+            dir.disable_cleanup(true);
+        }
+        self.path().to_owned()
     }
 
     fn path(&self) -> &Path {

@@ -36,7 +36,11 @@ enum Command {
     /// Run every check and every test, stopping at the first failure.
     Test,
     /// Only the last part of `test`: a headless Chromium visits the page on good and bad days.
-    E2e,
+    E2e {
+        /// Of the bad days, only those whose name matches.
+        #[arg(long, value_name = "PATTERN")]
+        only: Option<String>,
+    },
     /// Build crates/browser into web/src/wasm as wasm-pack.toml says.
     Wasm {
         /// Build even if nothing has changed.
@@ -54,7 +58,7 @@ async fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(options) => demo::run(options, &mut report).await,
         Command::Test => test::run(&mut report).await,
-        Command::E2e => demo::end_to_end(&mut report).await,
+        Command::E2e { only } => demo::end_to_end(only, &mut report).await,
         Command::Wasm { force } => wasm(force, &mut report).await,
         Command::Setup => setup::everything(&mut report).await,
     };

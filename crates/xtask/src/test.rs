@@ -33,7 +33,7 @@ pub(crate) async fn run_all(report: &mut Report) -> Result<()> {
     }
 
     setup::packages("tests/e2e", report).await?;
-    demo::end_to_end(report).await
+    demo::end_to_end(None, report).await
 }
 
 /// As [`run_all`], with the table whatever happens.
