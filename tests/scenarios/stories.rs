@@ -254,6 +254,7 @@ fn both_sides_of_a_channel_can_pay_at_the_same_time() {
             payment
         })
         .collect();
+    world.run_for(30_000);
 
     assert_eq!(world.settle(), Ok(()));
     assert_eq!(world.audit(&payments).map(|fates| fates.paid), Ok(20));
