@@ -438,6 +438,31 @@ fn a_refused_proposal_stays_reserved_until_nobody_can_claim_it() {
 }
 
 #[test]
+fn a_promise_that_was_taken_back_stays_reserved_until_nobody_can_claim_it() {
+    let mut world = World::seeded(29);
+    let alice = world.add(Plan::user("alice"));
+    let mut mallory = Adversary::with_channel(&mut world, "mallory", alice, ton(1), ton(10));
+
+    let payment = world.pay(alice, &[mallory.id], ton(4));
+    mallory.listen(&mut world, 5_000);
+    let key = mallory.promised().expect("alice has promised").key;
+    assert_eq!(mallory.request(&mut world, Action::RequestRemoveVirtual { key }), Ok(()));
+    mallory.listen(&mut world, 5_000);
+
+    assert_eq!(mallory.promised(), None);
+    assert!(matches!(world.standing(&payment), Outcome::Failed(_)));
+    assert_eq!(
+        world.balance(alice, mallory.id),
+        ton(6),
+        "mallory still holds the state with the promise"
+    );
+    let all = world.plan_payment(alice, &[mallory.id], ton(7));
+    assert!(world.order(&all).is_err());
+    mallory.listen(&mut world, 60_000_000);
+    assert_eq!(world.balance(alice, mallory.id), ton(10));
+}
+
+#[test]
 fn a_relay_lets_the_payer_go_only_when_its_own_promise_is_dead() {
     // The next hop refuses, or takes the promise and gives it back at once: either way it holds a signed state.
     for refuses in [true, false] {

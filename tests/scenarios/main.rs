@@ -5,3 +5,4 @@ mod hostile;
 mod money;
 mod on_chain;
 mod stories;
+mod strangers;

@@ -56,6 +56,8 @@ pub struct Adversary {
     lock: i64,
     answers: Vec<(QueryId, Option<Vec<u8>>)>,
     ids: Option<([u8; 32], [u8; 32])>,
+    /// How often somebody was linked to it.
+    pub met: u32,
 }
 
 impl Adversary {
@@ -96,6 +98,7 @@ impl Adversary {
             lock: 1,
             answers: Vec::new(),
             ids: None,
+            met: 0,
         }
     }
 
@@ -121,9 +124,14 @@ impl Adversary {
         self.listen(world, 100);
     }
 
+    /// The network ids of the last link: its own, the victim's.
+    pub fn ids(&self) -> ([u8; 32], [u8; 32]) {
+        self.ids.expect("a link comes up with its ids")
+    }
+
     /// Proves its node key to the victim.
     pub fn authenticate(&mut self, world: &mut World) {
-        let (ours, theirs) = self.ids.expect("a link comes up with its ids");
+        let (ours, theirs) = self.ids();
         let timestamp = i64::from(world.now().seconds());
         let signature = self.key.sign(&authenticate_hash(&ours, &theirs, timestamp));
         let hello = Authenticate { key: self.key.public(), timestamp, signature };
@@ -209,6 +217,7 @@ impl Adversary {
                 LinkEvent::Up { ours, theirs, .. } => {
                     self.link = Some(link);
                     self.ids = Some((ours, theirs));
+                    self.met += 1;
                 }
                 LinkEvent::Down => {
                     if self.link == Some(link) {
@@ -305,8 +314,8 @@ impl Adversary {
         self.channel().terms.address
     }
 
-    /// Agrees on a channel with the victim, left as the opener is.
-    pub fn open_off_chain(&mut self, world: &mut World) {
+    /// Terms for a new channel that the victim can only agree to.
+    pub fn terms(&mut self, world: &mut World) -> OpenConfig {
         let config = world.machine(self.victim).config(&world.codes);
         let asked = Query::ProposeChannelConfig(ProposeChannelConfig {
             jetton: [0; 32],
@@ -323,7 +332,7 @@ impl Adversary {
         };
         let mut id = [0; 16];
         world.rng.fill(&mut id);
-        let open = OpenConfig {
+        OpenConfig {
             key_a: self.key.public(),
             key_b: world.machine(self.victim).key,
             channel_id: ChannelId(id),
@@ -334,16 +343,29 @@ impl Adversary {
                 dest_b: terms.wallet,
                 currency: Currency::Ton,
             },
-        };
+        }
+    }
+
+    /// Asks the victim for a channel on these terms; empty, or why not.
+    pub fn asks_for(&mut self, world: &mut World, open: &OpenConfig) -> String {
         let asked = Query::OpenChannelOffchain(OpenChannelOffchain {
             code_hash: channel::cell::hash(&world.codes.channel),
             open_config: open.to_cell(),
             node_version: 2,
         });
-        let Some(Answer::OpenChannelOffchain { address, reason }) = self.ask(world, &asked) else {
-            panic!("no channel was agreed")
-        };
-        assert_eq!(reason, "");
+        match self.ask(world, &asked) {
+            Some(Answer::OpenChannelOffchain { reason, .. }) => reason,
+            answer => panic!("no answer to an opening: {answer:?}"),
+        }
+    }
+
+    /// Agrees on a channel with the victim, left as the opener is.
+    pub fn open_off_chain(&mut self, world: &mut World) {
+        let open = self.terms(world);
+        assert_eq!(self.asks_for(world, &open), "");
+        let config = world.machine(self.victim).config(&world.codes);
+        let data = contract::initial_data(&open);
+        let address = contract::address(&world.codes.channel, &data);
         self.channel = Some(Channel::new(Terms {
             address,
             open,

@@ -131,6 +131,11 @@ impl Machine {
 }
 
 impl Plan {
+    /// The limits that it has if its owner decides nothing.
+    pub fn limits(self, codes: &Codes) -> Limits {
+        Machine::new(self, [0; 32]).config(codes).limits
+    }
+
     /// A machine that pays and receives.
     pub fn user(name: &'static str) -> Self {
         Self { name, tunnel: None, limits: None, clock_ahead_ms: 0, quarantine_secs: None }

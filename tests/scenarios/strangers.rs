@@ -1,0 +1,180 @@
+//! Who somebody is, and how much they may make us keep: proofs of keys, limits on everything a peer can start.
+
+use channel::{
+    Deadline,
+    garlic::Hop,
+    key::SecretKey,
+    propose::Intent,
+    tl::{Answer, Authenticate, OpenChannelOffchain, Query, authenticate_hash},
+};
+use node::io::{Command, Reply};
+use tests::{Adversary, Plan, World, ton};
+
+#[test]
+fn a_proof_of_a_key_is_good_for_one_connection_and_half_a_minute() {
+    let mut world = World::seeded(51);
+    let alice = world.add(Plan::user("alice"));
+    let mut eve = Adversary::unknown(&mut world, "eve", alice);
+    eve.dial(&mut world);
+    let (ours, theirs) = eve.ids();
+    let key = world.machine(eve.id).secret();
+    let now = i64::from(world.now().seconds());
+    let prove = |ids: [[u8; 32]; 2], timestamp: i64, key: &SecretKey| {
+        let signature = key.sign(&authenticate_hash(&ids[0], &ids[1], timestamp));
+        Query::Authenticate(Authenticate { key: key.public(), timestamp, signature })
+    };
+
+    let other = [[9; 32], theirs];
+    assert_eq!(eve.ask(&mut world, &prove(other, now, &key)), None, "of another connection");
+    let turned = [theirs, ours];
+    assert_eq!(eve.ask(&mut world, &prove(turned, now, &key)), None, "our own turned round");
+    let right = [ours, theirs];
+    let now = i64::from(world.now().seconds());
+    assert_eq!(eve.ask(&mut world, &prove(right, now - 31, &key)), None, "too old");
+    let now = i64::from(world.now().seconds());
+    assert_eq!(eve.ask(&mut world, &prove(right, now + 60, &key)), None, "not yet");
+    let now = i64::from(world.now().seconds());
+    let answer = eve.ask(&mut world, &prove(right, now, &key));
+
+    // The answer proves the other key for this connection, the other way round.
+    let Some(Answer::Authenticate(proof)) = answer else { panic!("{answer:?}") };
+    assert_eq!(proof.key, world.machine(alice).key);
+    let hash = authenticate_hash(&theirs, &ours, proof.timestamp);
+    assert!(proof.key.verify(&hash, &proof.signature));
+}
+
+#[test]
+fn nobody_can_answer_in_the_place_of_the_node_that_was_dialled() {
+    let mut world = World::seeded(52);
+    let (alice, bob) = (world.add(Plan::user("alice")), world.add(Plan::user("bob")));
+    world.switch_off(bob);
+    // Somebody has put an address of their own beside bob's key.
+    let mut eve = Adversary::unknown(&mut world, "eve", alice);
+    let mut contact = world.machine(eve.id).contact();
+    contact.node = world.machine(bob).key;
+    assert!(world.command(alice, Command::AddContact(contact)).is_ok());
+
+    world.want_channel(alice, bob, ton(1));
+    eve.listen(&mut world, 60_000);
+
+    assert!(eve.met > 0, "alice has dialled");
+    assert_eq!(eve.link, None, "and has hung up");
+    assert_eq!(world.snapshot(alice).map(|snapshot| snapshot.channels.len()), Some(1));
+    let channel = world.channel(alice, bob).expect("alice still wants her channel");
+    assert!(!channel.online && channel.address.is_empty(), "{channel:?}");
+}
+
+#[test]
+fn a_peer_cannot_make_a_node_keep_more_than_its_limits() {
+    let mut world = World::seeded(53);
+    let mut limits = Plan::user("alice").limits(&world.codes);
+    (limits.channels_per_peer, limits.conditionals, limits.strangers) = (2, 3, 5);
+    let alice = world.add(Plan { limits: Some(limits), ..Plan::user("alice") });
+
+    // Connections of strangers: the sixth is closed at once.
+    let strangers: Vec<Adversary> = (0..7)
+        .map(|_| {
+            let mut stranger = Adversary::unknown(&mut world, "stranger", alice);
+            stranger.dial(&mut world);
+            stranger
+        })
+        .collect();
+    world.run_for(60_000);
+    let open = strangers.into_iter().filter_map(|mut stranger| {
+        stranger.listen(&mut world, 1);
+        stranger.link
+    });
+    assert!(open.count() <= 5);
+
+    // Channels with one peer.
+    let mut world = World::seeded(54);
+    let alice = world.add(Plan { limits: Some(limits), ..Plan::user("alice") });
+    let mut mallory = Adversary::with_channel(&mut world, "mallory", alice, ton(10), ton(1));
+    let first = mallory.channel().clone();
+    mallory.open_off_chain(&mut world);
+    let third = mallory.terms(&mut world);
+    assert_eq!(mallory.asks_for(&mut world, &third), "too many channels");
+
+    // Promises in one channel.
+    mallory.channel = Some(first);
+    for seed in 0..4 {
+        let secret = SecretKey::from_seed([70 + seed; 32]);
+        let deadline = Deadline(world.now().seconds() + 60_000);
+        let fee = channel::Nano(0);
+        let target = world.machine(alice).key;
+        let hop = Hop { target, capacity: ton(1), fee, deadline };
+        let (conditional, action) = mallory.orders(&secret, &[hop]);
+        let answer = mallory.go(&mut world, &Intent::Open { conditional, action });
+        let full = Err("too many virtual channels: at most 3".to_owned());
+        assert_eq!(answer, if seed < 3 { Ok(()) } else { full });
+    }
+}
+
+#[test]
+fn a_channel_with_terms_that_are_not_ours_or_an_id_of_old_is_refused() {
+    let mut world = World::seeded(55);
+    let alice = world.add(Plan::user("alice"));
+    let mut mallory = Adversary::meets(&mut world, "mallory", alice);
+    mallory.open_off_chain(&mut world);
+    let used = mallory.channel().terms.open.clone();
+
+    // Rule N9: another contract under an id that this pair has signed for.
+    let mut sibling = used.clone();
+    sibling.payment.dest_a = [7; 32];
+    assert_eq!(mallory.asks_for(&mut world, &sibling), "this channel id was used before");
+    assert_eq!(
+        mallory.asks_for(&mut world, &used),
+        "",
+        "the same channel again is the same channel"
+    );
+
+    let good = mallory.terms(&mut world);
+    let mut bad = good.clone();
+    bad.payment.dest_b = [7; 32];
+    assert_eq!(
+        mallory.asks_for(&mut world, &bad),
+        "verification not passed",
+        "our share to somebody else"
+    );
+    let mut bad = good.clone();
+    bad.closing.quarantine_duration = 1;
+    assert_eq!(mallory.asks_for(&mut world, &bad), "verification not passed");
+    let mut bad = good.clone();
+    bad.key_a = world.machine(alice).key;
+    assert_eq!(mallory.asks_for(&mut world, &bad), "authorized key mismatch");
+    let mut bad = good.clone();
+    bad.key_b = mallory.key.public();
+    assert_eq!(mallory.asks_for(&mut world, &bad), "unknown keys");
+
+    let asked = Query::OpenChannelOffchain(OpenChannelOffchain {
+        code_hash: [1; 32],
+        open_config: good.to_cell(),
+        node_version: 2,
+    });
+    let Some(Answer::OpenChannelOffchain { reason, .. }) = mallory.ask(&mut world, &asked) else {
+        panic!("no answer")
+    };
+    assert_eq!(reason, "unknown payment channel code");
+}
+
+#[test]
+fn a_payer_can_prove_a_payment_and_nobody_else_can() {
+    let mut world = World::seeded(56);
+    let [alice, relay, bob] = world.line(["alice", "relay", "bob"], ton(10));
+    let payment = world.pay(alice, &[relay, bob], ton(1));
+    world.outcome(&payment);
+    let received = world.received(&payment).expect("bob was paid");
+
+    let digest = [3; 32];
+    let prove = Command::ProvePayment { id: payment.order.id, digest };
+    let Ok(Reply::Proof { channel, instruction, signature }) = world.command(alice, prove.clone())
+    else {
+        panic!("no proof")
+    };
+
+    assert_eq!((channel, instruction), (received.key, received.instruction));
+    assert!(received.instruction.verify(&digest, &signature));
+    for other in [relay, bob] {
+        assert!(world.command(other, prove.clone()).is_err());
+    }
+}
