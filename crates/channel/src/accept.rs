@@ -1,13 +1,13 @@
 //! The peer's proposals: checked in the order of protocol.md 6.1, taken as a whole or not at all.
 
-use alloc::{string::String, sync::Arc};
+use alloc::{string::String, vec::Vec};
 
 use crate::{
     amount::{Nano, Time},
     channel::{Change, Channel},
     key::SecretKey,
     proof::UpdateProof,
-    propose::{BUSY, COUNTERPARTY_INCORRECT, owed},
+    propose::{BUSY, COUNTERPARTY_INCORRECT, SEQNO_INCORRECT, owed},
     semichannel::{SemiBody, SignedSemi},
     tl::{Action, ProposeAction},
 };
@@ -32,8 +32,8 @@ pub struct Accepted {
     pub answer: SignedSemi,
     /// What the peer did to its dictionary.
     pub change: Change,
-    /// The peer's state shows that it has taken our pending proposal: its change.
-    pub concluded: Option<Change>,
+    /// The peer's state shows that it has taken proposals of ours: their changes.
+    pub concluded: Vec<Change>,
     pub want_response: bool,
     /// It was taken before; the answer is repeated and nothing changes.
     pub replay: bool,
@@ -92,7 +92,7 @@ impl Channel {
         }
         if Some(new.seqno) != old.seqno.checked_add(1) {
             let want = old.seqno.saturating_add(1);
-            refuse!("incorrect state seqno {}, want {want}", new.seqno);
+            refuse!("{SEQNO_INCORRECT} {}, want {want}", new.seqno);
         }
 
         let (mut next, concluded) = self.in_turn(&signed)?;
@@ -142,25 +142,22 @@ impl Channel {
             channel: self.clone(),
             answer: self.ours.signed.clone(),
             change: Change::Nothing,
-            concluded: None,
+            concluded: Vec::new(),
             want_response: false,
             replay: true,
         }
     }
 
-    /// Whose turn it is when a proposal of ours is on its way too. Their copy of our ledger tells whether they
-    /// have taken ours already; if not, left goes first, and right signs its own again over the new state.
-    fn in_turn(&self, signed: &SignedSemi) -> Result<(Self, Option<Change>), Refusal> {
-        let Some(pending) = self.pending.as_ref().map(Arc::clone) else {
-            return Ok((self.clone(), None));
-        };
-        if signed.state.counterparty == Some(pending.next.state.data) {
-            return Ok((self.concluded(&pending), Some(pending.change.clone())));
-        }
-        if self.terms.we_left {
+    /// Whose turn it is when proposals of ours are on their way too. Their copy of our ledger tells which of
+    /// them they have taken; while there are others, left goes first, and right signs its own again over the
+    /// new state.
+    fn in_turn(&self, signed: &SignedSemi) -> Result<(Self, Vec<Change>), Refusal> {
+        let copy = signed.state.counterparty.as_ref();
+        let taken = copy.and_then(|copy| self.taken(copy)).unwrap_or(0);
+        if self.terms.we_left && taken < self.pending.len() {
             return Err(BUSY.into());
         }
-        Ok((self.clone(), None))
+        Ok(self.concluded(taken))
     }
 
     /// The action's own checks, as far as they concern this channel alone.

@@ -4,7 +4,7 @@
 //! changes nothing. Copies are cheap, the dictionaries share their cells. Our own proposals are in `propose.rs`,
 //! the peer's in `accept.rs`.
 
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +107,8 @@ pub struct Channel {
     pub terms: Arc<Terms>,
     pub ours: Side,
     pub theirs: Side,
-    pub pending: Option<Arc<Pending>>,
+    /// Proposals of ours without an answer, oldest first, each made on top of the one before.
+    pub pending: Vec<Arc<Pending>>,
     pub shadows: Arc<[Shadow]>,
     pub chain: OnChain,
     /// An increment is owed to the peer: `Some(want_response)`.
@@ -136,7 +137,7 @@ impl Channel {
         Self {
             ours: side(),
             theirs: side(),
-            pending: None,
+            pending: Vec::new(),
             shadows: Arc::from([]),
             chain: OnChain::default(),
             increment: terms.we_left.then_some(true),
@@ -156,14 +157,32 @@ impl Channel {
 
     /// What we can spend: never counts a state of ours that is still open or could come back.
     pub fn our_balance(&self) -> Nano {
+        // What a pending proposal would free does not count before it is accepted; what it promises does.
         let now = self.balance_of(&self.ours, &self.theirs, self.ours.conditionals.held());
-        let next = self.pending.as_ref().map(|pending| {
-            let ours = Side { signed: pending.next.clone(), ..self.ours.clone() };
-            self.balance_of(&ours, &self.theirs, pending.conditionals.held())
-        });
-        let least = next.map_or(now, |next| next.min(now));
-        let shadow = self.shadows.iter().fold(0_u128, |sum, s| sum.saturating_add(s.held.0));
-        positive(least.saturating_sub(i128::try_from(shadow).unwrap_or(i128::MAX)))
+        let reserved = i128::try_from(self.offered().saturating_add(self.shadowed()));
+        positive(now.saturating_sub(reserved.unwrap_or(i128::MAX)))
+    }
+
+    /// Promised by proposals that have no answer yet.
+    fn offered(&self) -> u128 {
+        self.pending.iter().fold(0, |sum, pending| match &pending.change {
+            Change::Open(conditional) => {
+                sum.saturating_add(conditional.held().unwrap_or_default().0)
+            }
+            Change::Nothing | Change::Close(..) | Change::Remove(_) => sum,
+        })
+    }
+
+    fn shadowed(&self) -> u128 {
+        self.shadows.iter().fold(0, |sum, shadow| sum.saturating_add(shadow.held.0))
+    }
+
+    /// Our ledger and dictionary with everything pending.
+    pub(crate) fn newest(&self) -> (&SemiBody, &Conditionals) {
+        match self.pending.last() {
+            Some(pending) => (&pending.next.state.data, &pending.conditionals),
+            None => (self.ours.body(), &self.ours.conditionals),
+        }
     }
 
     /// What the peer can spend, by the states that it has signed.
@@ -192,10 +211,8 @@ impl Channel {
 
     /// Everything of ours that cannot be spent now: promised, in a proposal, or claimable by an old state.
     pub fn our_locked(&self) -> Nano {
-        let held = self.ours.conditionals.held();
-        let next = self.pending.as_ref().map_or(held, |p| p.conditionals.held());
-        let shadow = self.shadows.iter().fold(0_u128, |sum, s| sum.saturating_add(s.held.0));
-        Nano(held.0.max(next.0).saturating_add(shadow))
+        let held = self.ours.conditionals.held().0;
+        Nano(held.saturating_add(self.offered()).saturating_add(self.shadowed()))
     }
 
     /// Takes over what the contract shows. Older proofs change nothing.

@@ -1,6 +1,6 @@
 //! Our own proposals: made, sent again as they were, and concluded by the peer's answer.
 
-use alloc::{string::String, sync::Arc};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
 use crate::{
     amount::{Nano, Time},
@@ -38,8 +38,6 @@ pub enum Intent {
 /// Why a proposal of ours cannot be made. The channel is as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    #[error("another proposal waits for its answer")]
-    Busy,
     #[error("both sides must have signed and the contract must be open before value moves")]
     NotUsable,
     #[error("a conditional needs a capacity above zero and no prepay")]
@@ -61,8 +59,6 @@ pub enum Fault {
 /// How the peer's answer to our proposal ended it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Both sides hold the new state.
-    Accepted(Change),
     /// The peer will not have it. What it could claim with it stays reserved until it cannot any more.
     Refused(Change, String),
     /// Not now: send the same again later.
@@ -71,17 +67,16 @@ pub enum Outcome {
 
 /// The one refusal that asks to try again (protocol.md 6.2).
 pub const BUSY: &str = "channel is busy";
+/// An earlier proposal of ours has not arrived yet, or this one came late.
+pub const SEQNO_INCORRECT: &str = "incorrect state seqno";
 /// A refusal that passes when our proposal is signed again over the peer's newest ledger.
 pub const COUNTERPARTY_INCORRECT: &str = "counterparty state is incorrect";
 
 impl Channel {
     /// Makes and signs a proposal. It leaves by [`Channel::proposal`], after it is durable.
     pub fn propose(&self, now: Time, intent: &Intent, key: &SecretKey) -> Result<Self, Fault> {
-        if self.pending.is_some() {
-            return Err(Fault::Busy);
-        }
-        let mut conditionals = self.ours.conditionals.clone();
-        let mut sent = self.ours.body().sent;
+        let (newest, conditionals) = self.newest();
+        let (mut sent, mut conditionals) = (newest.sent, conditionals.clone());
         let (action, change) = match intent {
             Intent::Increment { want_response } => {
                 (Action::IncrementStates { want_response: *want_response }, Change::Nothing)
@@ -106,11 +101,12 @@ impl Channel {
                 (Action::RemoveVirtual { key: *key }, Change::Remove(conditional))
             }
         };
-        let seqno = self.ours.body().seqno.checked_add(1).ok_or(Fault::Overflow)?;
+        let seqno = newest.seqno.checked_add(1).ok_or(Fault::Overflow)?;
         let data = SemiBody { seqno, sent, conditionals: conditionals.hash() };
         let next = SignedSemi::sign(self.our_state(data), key);
-        let pending = Pending { action, change, next, conditionals };
-        Ok(Self { pending: Some(Arc::new(pending)), ..self.clone() })
+        let mut channel = self.clone();
+        channel.pending.push(Arc::new(Pending { action, change, next, conditionals }));
+        Ok(channel)
     }
 
     fn may_open(&self, now: Time, conditional: &Conditional) -> Result<(), Fault> {
@@ -137,9 +133,9 @@ impl Channel {
         SemiChannel { channel_id: self.terms.open.channel_id, data, counterparty }
     }
 
-    /// The proposal that waits for an answer, ready to be sent; the same bytes each time (safety.md N22).
-    pub fn proposal(&self, lock_id: i64) -> Option<ProposeAction> {
-        let pending = self.pending.as_ref()?;
+    /// The pending proposal with this seqno, ready to be sent; the same bytes each time (safety.md N22).
+    pub fn proposal(&self, seqno: u64, lock_id: i64) -> Option<ProposeAction> {
+        let pending = self.pending.iter().find(|pending| pending.seqno() == seqno)?;
         Some(ProposeAction {
             lock_id,
             channel: self.terms.address,
@@ -149,65 +145,116 @@ impl Channel {
         })
     }
 
-    /// Takes the peer's agreement. `None`: it does not fit our proposal, which goes on waiting.
-    pub fn agreed(&self, signed: &SignedSemi) -> Option<(Self, Change)> {
-        let pending = self.pending.as_ref()?;
+    /// Takes the peer's agreement to a proposal, and with it to all before. `None`: it fits none of ours.
+    pub fn agreed(&self, signed: &SignedSemi) -> Option<(Self, Vec<Change>)> {
+        let concluded = self.taken(signed.state.counterparty.as_ref()?)?;
         let fits = signed.state.channel_id == self.terms.open.channel_id
-            && signed.state.data == *self.theirs.body()
-            && signed.state.counterparty == Some(pending.next.state.data);
+            && signed.state.data == *self.theirs.body();
         if !fits || !signed.verify(&self.terms.their_key()) {
             return None;
         }
-        let mut next = self.concluded(pending);
+        let (mut next, changes) = self.concluded(concluded);
         next.theirs.signed = signed.clone();
-        Some((next, pending.change.clone()))
+        Some((next, changes))
     }
 
-    /// Our proposal has become our state.
-    pub(crate) fn concluded(&self, pending: &Pending) -> Self {
+    /// How many pending proposals the peer has taken if it copies this ledger of ours.
+    pub(crate) fn taken(&self, copy: &SemiBody) -> Option<usize> {
+        let index = self.pending.iter().position(|pending| pending.next.state.data == *copy)?;
+        index.checked_add(1)
+    }
+
+    /// The first `count` proposals have become our state.
+    pub(crate) fn concluded(&self, count: usize) -> (Self, Vec<Change>) {
         let mut next = self.clone();
-        next.ours.signed = pending.next.clone();
-        next.ours.conditionals = pending.conditionals.clone();
-        next.pending = None;
-        if let Change::Remove(conditional) = &pending.change {
-            // The states before this one still carry it, validly signed.
-            next.shadows = self.with_shadow(conditional);
+        let mut changes = Vec::new();
+        for pending in next.pending.drain(..count.min(self.pending.len())) {
+            next.ours.signed = pending.next.clone();
+            next.ours.conditionals = pending.conditionals.clone();
+            changes.push(pending.change.clone());
         }
-        next
+        for change in &changes {
+            if let Change::Remove(conditional) = change {
+                // The states before this one still carry it, validly signed.
+                next.shadows = next.with_shadow(conditional);
+            }
+        }
+        (next, changes)
     }
 
-    /// Takes the peer's refusal.
+    /// Takes the peer's refusal of our oldest proposal. Those behind it are made again on what is left.
     pub fn refused(&self, reason: &str, key: &SecretKey) -> (Self, Outcome) {
-        let Some(pending) = self.pending.as_ref() else {
+        let Some((head, rest)) = self.pending.split_first() else {
             return (self.clone(), Outcome::Later(reason.into()));
         };
-        if reason == BUSY || reason == COUNTERPARTY_INCORRECT {
+        if passing(reason) {
             return (self.resigned(key), Outcome::Later(reason.into()));
         }
         let mut next = self.clone();
-        next.pending = None;
-        if let Change::Open(conditional) = &pending.change {
+        next.pending = Vec::new();
+        if let Change::Open(conditional) = &head.change {
             // The peer holds this state, signed. It may claim with it while the contract lets it.
             next.shadows = self.with_shadow(conditional);
+        }
+        for pending in rest {
+            next.stack(pending, key);
+        }
+        if next.pending.is_empty() && head.change != Change::Nothing {
             next.increment = Some(next.increment.unwrap_or(false));
         }
-        (next, Outcome::Refused(pending.change.clone(), reason.into()))
+        (next, Outcome::Refused(head.change.clone(), reason.into()))
     }
 
-    /// The same proposal over the peer's newest ledger. Its own ledger, the part that counts, stays as it was.
-    pub(crate) fn resigned(&self, key: &SecretKey) -> Self {
-        let Some(pending) = self.pending.as_ref() else { return self.clone() };
-        let state = self.our_state(pending.next.state.data);
-        if state == pending.next.state {
-            return self.clone();
+    /// Makes a proposal again on top of what is pending now.
+    fn stack(&mut self, pending: &Pending, key: &SecretKey) {
+        let (newest, conditionals) = self.newest();
+        let (mut sent, mut conditionals) = (newest.sent, conditionals.clone());
+        let Some(seqno) = newest.seqno.checked_add(1) else { return };
+        match &pending.change {
+            Change::Nothing => {}
+            Change::Open(conditional) => {
+                // It lay beside all the others before, so its slot is free without one of them.
+                let _ = conditionals.insert(*conditional);
+            }
+            Change::Close(conditional, resolve) => {
+                conditionals.remove(&conditional.key);
+                let gained = owed(conditional, resolve).unwrap_or_default();
+                sent = sent.checked_add(gained).unwrap_or(sent);
+            }
+            Change::Remove(conditional) => {
+                conditionals.remove(&conditional.key);
+            }
         }
-        let next = SignedSemi::sign(state, key);
-        let pending = Pending { next, ..Pending::clone(pending) };
-        Self { pending: Some(Arc::new(pending)), ..self.clone() }
+        let data = SemiBody { seqno, sent, conditionals: conditionals.hash() };
+        let next = SignedSemi::sign(self.our_state(data), key);
+        let Pending { action, change, .. } = pending.clone();
+        self.pending.push(Arc::new(Pending { action, change, next, conditionals }));
+    }
+
+    /// The same proposals over the peer's newest ledger. Ours, the part that counts, stays as it was.
+    pub(crate) fn resigned(&self, key: &SecretKey) -> Self {
+        let mut channel = self.clone();
+        for pending in &mut channel.pending {
+            let state = self.our_state(pending.next.state.data);
+            if state != pending.next.state {
+                let next = SignedSemi::sign(state, key);
+                *pending = Arc::new(Pending { next, ..Pending::clone(pending) });
+            }
+        }
+        channel
     }
 }
 
+/// A refusal that says nothing about the proposal itself.
+pub fn passing(reason: &str) -> bool {
+    reason == BUSY || reason == COUNTERPARTY_INCORRECT || reason.starts_with(SEQNO_INCORRECT)
+}
+
 impl Pending {
+    pub fn seqno(&self) -> u64 {
+        self.next.state.data.seqno
+    }
+
     /// What the peer needs to see of the new dictionary (protocol.md 3.6).
     fn proof(&self) -> Option<Cell> {
         self.conditionals.prove(&match &self.change {

@@ -15,7 +15,7 @@ use channel::{
     channel::{Change, Channel, dead_after},
     contract::{Address, Storage},
     key::{PublicKey, SecretKey},
-    propose::{Intent, Outcome},
+    propose::{Intent, Outcome, SEQNO_INCORRECT},
     semichannel::SignedSemi,
     tl::{Action, Answer},
 };
@@ -32,7 +32,7 @@ use crate::{
     opening::Opening,
     records::{self, Kind, NodeRecord, Parts, TopUp, decode, encode},
     timers::{Timer, Timers},
-    turn::{Flight, Slot},
+    turn::{Flight, Offer, Slot},
     virtuals::{LegState, Virtual, Work},
     wallet::{Outgoing, Wallet},
 };
@@ -249,7 +249,7 @@ impl Node {
             Timer::Shadow(address) => {
                 let slot = self.slots.get(&address);
                 if let Some(next) = slot.and_then(|s| s.channel.without_dead_shadows(self.now)) {
-                    self.adopt(&address, next, None, None);
+                    self.adopt(&address, next, &[], None);
                 }
                 self.shadow_timer(&address);
             }
@@ -298,14 +298,14 @@ impl Node {
                 self.lock_decided(&address, agreed);
             }
             (
-                Flight::Proposal(address),
+                Flight::Proposal(offer),
                 Ok(Answer::ProposalDecision { agreed, reason, signed_state }),
             ) => {
                 let state = signed_state.and_then(|cell| SignedSemi::from_cell(&cell).ok());
                 match (agreed, state) {
-                    (true, Some(state)) => self.proposal_agreed(&address, &state),
-                    (true, None) => self.flight_lost(&Flight::Proposal(address)),
-                    (false, _) => self.proposal_refused(&address, &reason),
+                    (true, Some(state)) => self.proposal_agreed(&offer, &state),
+                    (true, None) => self.flight_lost(&Flight::Proposal(offer)),
+                    (false, _) => self.proposal_refused(&offer, &reason),
                 }
             }
             (Flight::Ask(address, key), Ok(Answer::Decision { agreed, reason, .. })) => {
@@ -358,41 +358,37 @@ impl Node {
         self.dirty_wallet |= self.wallet.free();
     }
 
-    /// Whether this channel owes its peer a proposal.
-    pub(crate) fn has_work(&self, slot: &Slot) -> bool {
-        slot.channel.increment.is_some() || !slot.work.is_empty()
-    }
-
-    /// Makes the most urgent proposal that can be made.
-    pub(crate) fn propose_next(&mut self, address: &Address) {
+    /// Makes the most urgent proposal that can be made. False: there is none.
+    pub(crate) fn propose_next(&mut self, address: &Address) -> bool {
         loop {
-            let Some(slot) = self.slots.get(address) else { return };
+            let Some(slot) = self.slots.get(address) else { return false };
             if let Some(want_response) = slot.channel.increment {
                 let intent = Intent::Increment { want_response };
-                if let Ok(mut next) = slot.channel.propose(self.now, &intent, &self.key) {
-                    next.increment = None;
-                    self.adopt(address, next, None, None);
-                }
-                return;
+                let Ok(mut next) = slot.channel.propose(self.now, &intent, &self.key) else {
+                    return false;
+                };
+                next.increment = None;
+                self.adopt(address, next, &[], None);
+                return true;
             }
-            let Some((work, _, key)) = slot.work.first().copied() else { return };
-            let Some(known) = self.virtuals.get(&key).cloned() else { return };
+            let Some((work, key)) = slot.next_work() else { return false };
+            let Some(known) = self.virtuals.get(&key).cloned() else { return false };
             let intent = match (work, &known.outgoing, known.resolve) {
                 (Work::Close, _, Some(resolve)) => Intent::Close { key, resolve },
                 (Work::Open, Some(leg), _) => {
                     let action = known.action.as_ref().map(|bytes| Action::from_bytes(bytes));
-                    let Some(Ok(Action::OpenVirtual(action))) = action else { return };
+                    let Some(Ok(Action::OpenVirtual(action))) = action else { return false };
                     Intent::Open { conditional: leg.conditional, action }
                 }
                 _ => Intent::Remove { key },
             };
             match slot.channel.propose(self.now, &intent, &self.key) {
                 Ok(next) => {
-                    self.adopt(address, next, None, None);
+                    self.adopt(address, next, &[], None);
                     if work == Work::Open {
                         self.put_virtual(known.outgoing_is(LegState::Offered));
                     }
-                    return;
+                    return true;
                 }
                 Err(fault) if work == Work::Open => {
                     // Nothing was signed, so nothing can be claimed.
@@ -405,58 +401,100 @@ impl Node {
                 Err(fault) => {
                     tracing::warn!(%key, %fault, "cannot be proposed");
                     self.back_off(address, false);
-                    return;
+                    return false;
                 }
             }
         }
     }
 
-    fn proposal_agreed(&mut self, address: &Address, state: &SignedSemi) {
-        let Some(slot) = self.slots.get(address) else { return };
+    fn proposal_agreed(&mut self, offer: &Offer, state: &SignedSemi) {
+        let Some(slot) = self.slots.get(&offer.channel) else { return };
         match slot.channel.agreed(state) {
-            Some((next, change)) => {
-                self.adopt(address, next, Some(&change), None);
-                self.change_accepted(address, &change);
-                self.proposal_landed(address, true);
+            Some((next, changes)) => {
+                self.adopt(&offer.channel, next, &changes, None);
+                for change in &changes {
+                    self.change_accepted(&offer.channel, change);
+                }
+                self.offer_taken(&offer.channel);
             }
+            // Concluded by a later answer or by the peer's own proposal, or an answer that does not fit.
             None => {
-                self.proposal_landed(address, false);
-                // Concluded by the peer's own proposal meanwhile, or an answer that does not fit.
-                if self.slots.get(address).is_some_and(|s| s.channel.pending.is_some()) {
-                    self.back_off(address, false);
+                if self.offer_landed(offer) {
+                    self.back_off(&offer.channel, false);
                 }
             }
         }
+        self.touch(&offer.channel);
     }
 
-    fn proposal_refused(&mut self, address: &Address, reason: &str) {
-        let Some(slot) = self.slots.get(address) else { return };
-        let (next, outcome) = slot.channel.refused(reason, &self.key);
-        self.adopt(address, next, None, None);
-        self.proposal_landed(address, false);
+    fn proposal_refused(&mut self, offer: &Offer, reason: &str) {
+        let address = offer.channel;
+        if !self.offer_landed(offer) {
+            return;
+        }
+        self.touch(&address);
+        let Some(slot) = self.slots.get_mut(&address) else { return };
+        slot.turn.narrow();
+        if slot.channel.pending.first().is_some_and(|head| head.seqno() == offer.seqno) {
+            slot.turn.verdict = Some(String::from(reason));
+        } else {
+            // Its turn has not come: it is sent again when the ones before it have their answer.
+            let from = slot.turn.held_back.map_or(offer.seqno, |from| from.min(offer.seqno));
+            slot.turn.held_back = Some(from);
+        }
+        self.pass_verdict(&address);
+    }
+
+    /// A refusal of our oldest proposal counts when no later one is on its way: if the peer has taken a later
+    /// one, then the older as well, and what it refused was only a copy that came late.
+    fn pass_verdict(&mut self, address: &Address) {
+        let Some(slot) = self.slots.get_mut(address).filter(|slot| !slot.turn.flies()) else {
+            return;
+        };
+        let Some(reason) = slot.turn.verdict.take() else { return };
+        let (next, outcome) = slot.channel.refused(&reason, &self.key);
+        self.adopt(address, next, &[], None);
         match outcome {
-            Outcome::Later(_) | Outcome::Accepted(_) => self.back_off(address, true),
-            Outcome::Refused(Change::Open(conditional), reason) => {
-                self.shadow_timer(address);
-                if let Some(known) = self.virtuals.get(&conditional.key).cloned() {
-                    let until = dead_after(conditional.deadline);
-                    let mut gone = known.outgoing_is(LegState::Gone { until });
-                    gone.action = None;
-                    gone.finished = gone.finished.or(Some(self.now));
-                    gone.reason = Some(reason);
-                    self.put_virtual(gone);
-                }
-            }
-            Outcome::Refused(change, reason) => {
-                tracing::warn!(?change, reason, "proposal refused");
-                if change == Change::Nothing
+            Outcome::Later(reason) => {
+                if reason.starts_with(SEQNO_INCORRECT)
                     && let Some(slot) = self.slots.get_mut(address)
                 {
+                    // The peer may be further than we know: it repeats its answer to the newest one it took.
+                    slot.turn.held_back = None;
+                }
+                self.back_off(address, true);
+            }
+            Outcome::Refused(change, reason) => {
+                self.offers_remade(address);
+                self.refusal_of(address, &change, reason);
+            }
+        }
+    }
+
+    fn refusal_of(&mut self, address: &Address, change: &Change, reason: String) {
+        let conditional = match change {
+            Change::Open(conditional) => conditional,
+            Change::Close(conditional, _) | Change::Remove(conditional) => {
+                tracing::warn!(key = %conditional.key, reason, "proposal refused");
+                return self.back_off(address, false);
+            }
+            Change::Nothing => {
+                tracing::warn!(reason, "increment refused");
+                if let Some(slot) = self.slots.get_mut(address) {
                     slot.channel.increment = Some(slot.channel.increment.unwrap_or(false));
                     self.write_channel(address);
                 }
-                self.back_off(address, false);
+                return self.back_off(address, false);
             }
+        };
+        self.shadow_timer(address);
+        if let Some(known) = self.virtuals.get(&conditional.key).cloned() {
+            let until = dead_after(conditional.deadline);
+            let mut gone = known.outgoing_is(LegState::Gone { until });
+            gone.action = None;
+            gone.finished = gone.finished.or(Some(self.now));
+            gone.reason = Some(reason);
+            self.put_virtual(gone);
         }
     }
 
@@ -494,25 +532,29 @@ impl Node {
         &mut self,
         address: &Address,
         next: Channel,
-        ours: Option<&Change>,
+        ours: &[Change],
         theirs: Option<&Change>,
     ) {
-        for (change, side) in [(ours, true), (theirs, false)] {
+        let ours = ours.iter().map(|change| (change, true));
+        for (change, side) in ours.chain(theirs.map(|change| (change, false))) {
             match change {
-                Some(Change::Open(conditional)) => {
+                Change::Open(conditional) => {
                     let key = records::conditional_key(address, side, &conditional.key);
                     self.write(key, Some(encode(conditional)));
                 }
-                Some(Change::Close(conditional, _) | Change::Remove(conditional)) => {
+                Change::Close(conditional, _) | Change::Remove(conditional) => {
                     let key = records::conditional_key(address, side, &conditional.key);
                     self.write(key, None);
                 }
-                Some(Change::Nothing) | None => {}
+                Change::Nothing => {}
             }
         }
         let Some(slot) = self.slots.get_mut(address) else { return };
         let was_ready = slot.channel.ready();
         slot.channel = next;
+        if theirs.is_some() {
+            slot.turn.refused.clear();
+        }
         let is_ready = slot.channel.ready();
         self.dirty_wallet |= is_ready && !was_ready;
         self.write_channel(address);

@@ -147,7 +147,7 @@ pub(crate) struct TopUp {
 struct ChannelRecord {
     ours: SideRecord,
     theirs: SideRecord,
-    pending: Option<PendingRecord>,
+    pending: Vec<PendingRecord>,
     shadows: Vec<Shadow>,
     chain: OnChain,
     increment: Option<bool>,
@@ -169,7 +169,7 @@ pub(crate) fn encode_channel(channel: &Channel, top_up: Option<TopUp>) -> Vec<u8
         deposited: side.deposited,
         withdrawn: side.withdrawn,
     };
-    let pending = channel.pending.as_ref().map(|pending| PendingRecord {
+    let pending = channel.pending.iter().map(|pending| PendingRecord {
         want_response: matches!(pending.action, Action::IncrementStates { want_response: true }),
         change: pending.change.clone(),
         next: pending.next.clone(),
@@ -177,7 +177,7 @@ pub(crate) fn encode_channel(channel: &Channel, top_up: Option<TopUp>) -> Vec<u8
     encode(&ChannelRecord {
         ours: side(&channel.ours),
         theirs: side(&channel.theirs),
-        pending,
+        pending: pending.collect(),
         shadows: channel.shadows.to_vec(),
         chain: channel.chain,
         increment: channel.increment,
@@ -236,8 +236,8 @@ impl Parts {
             side.deposited = record.deposited;
             side.withdrawn = record.withdrawn;
         }
-        if let Some(pending) = record.pending {
-            let mut conditionals = channel.ours.conditionals.clone();
+        let mut conditionals = channel.ours.conditionals.clone();
+        for pending in record.pending {
             let action = match &pending.change {
                 Change::Nothing => Action::IncrementStates { want_response: pending.want_response },
                 Change::Open(conditional) => {
@@ -257,8 +257,8 @@ impl Parts {
                 return Err(Corrupt::Dictionary { channel: name });
             }
             let PendingRecord { change, next, .. } = pending;
-            let pending = Pending { action, change, next, conditionals };
-            channel.pending = Some(pending.into());
+            let conditionals = conditionals.clone();
+            channel.pending.push(Pending { action, change, next, conditionals }.into());
         }
         channel.shadows = record.shadows.into();
         channel.chain = record.chain;

@@ -13,7 +13,7 @@ use channel::{
     contract::Address,
     garlic::{self, Instruction},
     key::PublicKey,
-    propose::{BUSY, COUNTERPARTY_INCORRECT},
+    propose::{BUSY, passing},
     resolve::Resolve,
     semichannel::SignedSemi,
     tl::{Action, Answer, OpenVirtual, ProposeAction, Query},
@@ -25,6 +25,9 @@ use crate::{
     turn::{Refused, agreement, refusal},
     virtuals::{Ask, Leg, LegState, Virtual},
 };
+
+/// Refused states of one seqno that are remembered; a peer makes few, and only for one seqno at a time.
+const REFUSALS_MAX: usize = 32;
 
 impl Node {
     /// A query that cannot be understood, or comes from a stranger, gets no answer.
@@ -123,9 +126,9 @@ impl Node {
             (Change::Nothing | Change::Open(_), _) => None,
         };
         let Accepted { channel, answer, change, concluded, .. } = accepted;
-        self.adopt(&address, channel, concluded.as_ref(), Some(&change));
-        if let Some(change) = concluded {
-            self.change_accepted(&address, &change);
+        self.adopt(&address, channel, &concluded, Some(&change));
+        for change in &concluded {
+            self.change_accepted(&address, change);
         }
         if let Some(changed) = changed {
             self.put_virtual(changed);
@@ -136,19 +139,24 @@ impl Node {
     /// A state that was refused stays refused: a copy of it that comes late must not be taken after its owner
     /// has given it up and signed another one under the same seqno.
     fn refused_before(&self, address: &Address, proposal: &ProposeAction) -> Option<String> {
-        let refused = self.slots.get(address)?.turn.refused.as_ref()?;
-        (refused.state == channel::cell::hash(&proposal.state)).then(|| refused.reason.clone())
+        let refused = &self.slots.get(address)?.turn.refused;
+        let state = channel::cell::hash(&proposal.state);
+        refused.iter().find(|refused| refused.state == state).map(|refused| refused.reason.clone())
     }
 
     fn remember_refusal(&mut self, peer: &PublicKey, proposal: &ProposeAction, reason: &str) {
-        let passing = reason == BUSY || reason == COUNTERPARTY_INCORRECT;
         let Some(slot) = self.slots.get_mut(&proposal.channel) else { return };
         let next = slot.channel.theirs.body().seqno.checked_add(1);
         let about_next = SignedSemi::from_cell(&proposal.state)
             .is_ok_and(|signed| Some(signed.state.data.seqno) == next);
-        if !passing && about_next && slot.channel.terms.their_key() == *peer {
+        if !passing(reason) && about_next && slot.channel.terms.their_key() == *peer {
             let state = channel::cell::hash(&proposal.state);
-            slot.turn.refused = Some(Refused { state, reason: reason.to_string() });
+            let refused = &mut slot.turn.refused;
+            refused.retain(|refused| refused.state != state);
+            refused.push(Refused { state, reason: reason.to_string() });
+            if refused.len() > REFUSALS_MAX {
+                refused.remove(0);
+            }
         }
     }
 

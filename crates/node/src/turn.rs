@@ -4,11 +4,15 @@
 //! lock spares both sides refusals, it does not protect money. Locks belong to one channel, the same id may be
 //! taken and given back twice, and a lock that nobody uses runs out (safety.md N16).
 
-use alloc::collections::BTreeMap;
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec::Vec,
+};
 
 use channel::{
     amount::{Nano, Time},
-    channel::Channel,
+    channel::{Change, Channel},
     contract::Address,
     key::PublicKey,
     propose::BUSY,
@@ -25,6 +29,10 @@ use crate::{
 
 /// How long left waits for a right side that holds the lock and says nothing.
 const LEASE_MS: u64 = 10_000;
+/// How long left starts nothing new after it had to turn right away.
+const COURTESY_MS: u64 = 100;
+/// Proposals pending at once, at the most.
+const WINDOW_MAX: usize = 16;
 /// Proposals under one lock; then the other side gets its turn.
 const PROPOSALS_PER_LOCK: u32 = 16;
 
@@ -35,7 +43,7 @@ pub(crate) struct Slot {
     pub(crate) top_up: Option<TopUp>,
     pub(crate) turn: Turn,
     /// Virtual channels that owe a proposal here, most urgent first, then oldest.
-    pub(crate) work: alloc::collections::BTreeSet<(Work, Time, PublicKey)>,
+    pub(crate) work: BTreeSet<(Work, Time, PublicKey)>,
     /// Virtual channels whose previous hop is behind this channel and has to be asked.
     pub(crate) asks: BTreeMap<PublicKey, Asking>,
     /// Kept free for proposals that are still to be made.
@@ -49,26 +57,77 @@ pub(crate) struct Asking {
     pub(crate) tries: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Turn {
     lock: Lock,
-    /// A lock request or a proposal of ours has no answer yet.
-    flying: bool,
+    /// A request of ours for the lock has no answer yet.
+    asking: bool,
+    /// Pending proposals that are on their way.
+    flying: BTreeSet<u64>,
+    /// Proposals from this seqno on wait until it is the oldest.
+    pub(crate) held_back: Option<u64>,
+    /// Why the peer will not have our oldest proposal, until it is sure that it has taken no later one.
+    pub(crate) verdict: Option<String>,
+    /// How many proposals may be pending at once: grows while they arrive in order, shrinks when not.
+    window: usize,
+    /// Proposals made before this number were replaced; answers to them mean nothing any more.
+    generation: u64,
     not_before: Option<Time>,
     fails: u32,
     used: u32,
     /// Left only: the lock that right holds.
     pub(crate) foreign: Option<(i64, Time)>,
-    /// The peer's last proposal that was refused for good. Copies of it die with the links of this process,
-    /// so it need not outlive it.
-    pub(crate) refused: Option<Refused>,
+    /// Left only: right has asked in vain; nothing new is started until then, so that it gets its turn.
+    courtesy: Option<Time>,
+    /// Proposals of the peer for its next seqno that were refused for good. Copies of them die with the links
+    /// of this process, so they need not outlive it.
+    pub(crate) refused: Vec<Refused>,
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self {
+            lock: Lock::Free,
+            asking: false,
+            flying: BTreeSet::new(),
+            held_back: None,
+            verdict: None,
+            window: 1,
+            generation: 0,
+            not_before: None,
+            fails: 0,
+            used: 0,
+            foreign: None,
+            courtesy: None,
+            refused: Vec::new(),
+        }
+    }
+}
+
+impl Turn {
+    pub(crate) fn flies(&self) -> bool {
+        !self.flying.is_empty()
+    }
+
+    /// Something did not go straight through: less at once.
+    pub(crate) fn narrow(&mut self) {
+        self.window = (self.window / 2).max(1);
+    }
+}
+
+/// One proposal on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Offer {
+    pub(crate) channel: Address,
+    pub(crate) seqno: u64,
+    generation: u64,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Refused {
     /// Hash of the signed state.
     pub(crate) state: [u8; 32],
-    pub(crate) reason: alloc::string::String,
+    pub(crate) reason: String,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,7 +145,7 @@ pub(crate) enum Flight {
     Ping,
     Lock(Address),
     Unlock,
-    Proposal(Address),
+    Proposal(Offer),
     Ask(Address, PublicKey),
     Config(PublicKey),
     Offchain(PublicKey),
@@ -104,6 +163,24 @@ impl Slot {
         }
     }
 
+    /// Whether this channel owes its peer a proposal that is not made yet.
+    pub(crate) fn has_work(&self) -> bool {
+        self.channel.increment.is_some() || self.next_work().is_some()
+    }
+
+    /// The most urgent proposal that is owed and not pending yet.
+    pub(crate) fn next_work(&self) -> Option<(Work, PublicKey)> {
+        let pending = |key: &PublicKey| {
+            self.channel.pending.iter().any(|pending| match &pending.change {
+                Change::Nothing => false,
+                Change::Open(conditional)
+                | Change::Close(conditional, _)
+                | Change::Remove(conditional) => conditional.key == *key,
+            })
+        };
+        self.work.iter().find(|(_, _, key)| !pending(key)).map(|(work, _, key)| (*work, *key))
+    }
+
     /// What a new payment may use.
     pub(crate) fn available(&self) -> Nano {
         self.channel.our_balance().saturating_sub(self.reserved)
@@ -118,13 +195,13 @@ impl Node {
         self.effect(Effect::Query { link, id, bytes: query.to_bytes() });
     }
 
-    /// Takes the next step on a channel, if there is one to take.
+    /// Takes the next steps on a channel, if there are any to take.
     pub(crate) fn advance(&mut self, address: &Address) {
-        let Some(slot) = self.slots.get(address) else { return };
-        let peer = slot.channel.terms.their_key();
-        let Some(link) = self.links.of(&peer) else { return };
-        let turn = &slot.turn;
-        if turn.flying {
+        let Some(slot) = self.slots.get_mut(address) else { return };
+        let Slot { channel, turn, .. } = slot;
+        turn.flying.retain(|seqno| channel.pending.iter().any(|p| p.seqno() == *seqno));
+        let Some(link) = self.links.of(&channel.terms.their_key()) else { return };
+        if turn.asking {
             return;
         }
         let blocked = [turn.not_before, turn.foreign.map(|(_, until)| until)];
@@ -132,14 +209,11 @@ impl Node {
             self.timers.sooner(Timer::Channel(*address), at);
             return;
         }
-        if slot.channel.pending.is_none() && !self.has_work(slot) {
-            self.release(address, link);
-            return;
-        }
-        let (we_left, lock) = (slot.channel.terms.we_left, turn.lock);
-        let held = match lock {
-            _ if we_left => self.fresh_lock(),
-            Lock::Held(_) if turn.used >= PROPOSALS_PER_LOCK => {
+        let (idle, held, used) = (channel.pending.is_empty(), turn.lock, turn.used);
+        let lock = match held {
+            _ if idle && !slot.has_work() => return self.release(address, link),
+            _ if slot.channel.terms.we_left => self.fresh_lock(),
+            Lock::Held(_) if idle && used >= PROPOSALS_PER_LOCK => {
                 self.release(address, link);
                 return self.ask_for_lock(address, link, None);
             }
@@ -147,16 +221,49 @@ impl Node {
             Lock::Wanted(id) => return self.ask_for_lock(address, link, Some(id)),
             Lock::Free => return self.ask_for_lock(address, link, None),
         };
-        if self.slots.get(address).is_some_and(|s| s.channel.pending.is_none()) {
-            self.propose_next(address);
+        while self.may_start(address) && self.propose_next(address) {}
+        self.send_pending(address, link, lock);
+    }
+
+    /// Whether one more proposal may be made now.
+    fn may_start(&mut self, address: &Address) -> bool {
+        let Some(slot) = self.slots.get(address) else { return false };
+        if let Some(until) = slot.turn.courtesy.filter(|until| *until > self.now) {
+            self.timers.sooner(Timer::Channel(*address), until);
+            return false;
         }
+        let turn = &slot.turn;
+        let right_done = !slot.channel.terms.we_left && turn.used >= PROPOSALS_PER_LOCK;
+        slot.has_work() && slot.channel.pending.len() < turn.window && !right_done
+    }
+
+    /// Sends what is pending and not on its way, oldest first.
+    fn send_pending(&mut self, address: &Address, link: LinkId, lock: i64) {
         let Some(slot) = self.slots.get_mut(address) else { return };
-        let Some(proposal) = slot.channel.proposal(held) else {
-            return self.release(address, link);
-        };
-        slot.turn.flying = true;
-        slot.turn.used = slot.turn.used.saturating_add(1);
-        self.query(link, &Query::ProposeAction(proposal), Flight::Proposal(*address));
+        let Slot { channel, turn, .. } = slot;
+        let head = channel.pending.first().map(|pending| pending.seqno());
+        let generation = turn.generation;
+        let mut proposals = Vec::new();
+        for seqno in channel.pending.iter().map(|pending| pending.seqno()) {
+            let waits = turn.held_back.is_some_and(|from| seqno >= from) && Some(seqno) != head;
+            if waits || turn.flying.contains(&seqno) {
+                continue;
+            }
+            let Some(proposal) = channel.proposal(seqno, lock) else { continue };
+            turn.flying.insert(seqno);
+            turn.used = turn.used.saturating_add(1);
+            proposals.push((proposal, Offer { channel: *address, seqno, generation }));
+        }
+        if head.is_none_or(|head| turn.held_back.is_some_and(|from| from < head)) {
+            turn.held_back = None;
+        }
+        let idle = channel.pending.is_empty();
+        for (proposal, offer) in proposals {
+            self.query(link, &Query::ProposeAction(proposal), Flight::Proposal(offer));
+        }
+        if idle {
+            self.release(address, link);
+        }
     }
 
     fn fresh_lock(&mut self) -> i64 {
@@ -169,7 +276,7 @@ impl Node {
         let id = id.unwrap_or_else(|| self.fresh_lock());
         let Some(slot) = self.slots.get_mut(address) else { return };
         slot.turn.lock = Lock::Wanted(id);
-        slot.turn.flying = true;
+        slot.turn.asking = true;
         let query = Query::RequestChannelLock { lock_id: id, channel: *address, lock: true };
         self.query(link, &query, Flight::Lock(*address));
     }
@@ -188,7 +295,7 @@ impl Node {
     /// The answer to our request for the lock.
     pub(crate) fn lock_decided(&mut self, address: &Address, agreed: bool) {
         let Some(slot) = self.slots.get_mut(address) else { return };
-        slot.turn.flying = false;
+        slot.turn.asking = false;
         if let (Lock::Wanted(id), true) = (slot.turn.lock, agreed) {
             slot.turn.lock = Lock::Held(id);
             slot.turn.used = 0;
@@ -199,16 +306,29 @@ impl Node {
         self.touch(address);
     }
 
-    /// The proposal has its answer, whatever it is.
-    pub(crate) fn proposal_landed(&mut self, address: &Address, progress: bool) {
-        if let Some(slot) = self.slots.get_mut(address) {
-            slot.turn.flying = false;
-            if progress {
-                slot.turn.fails = 0;
-                slot.turn.not_before = None;
-            }
-        }
-        self.touch(address);
+    /// An answer to this proposal is here. False: the proposal is not pending any more.
+    pub(crate) fn offer_landed(&mut self, offer: &Offer) -> bool {
+        let Some(slot) = self.slots.get_mut(&offer.channel) else { return false };
+        slot.turn.generation == offer.generation
+            && slot.channel.pending.iter().any(|p| p.seqno() == offer.seqno)
+            && slot.turn.flying.remove(&offer.seqno)
+    }
+
+    /// Proposals go through: more may be under way at once.
+    pub(crate) fn offer_taken(&mut self, address: &Address) {
+        let Some(slot) = self.slots.get_mut(address) else { return };
+        slot.turn.window = slot.turn.window.saturating_add(1).min(WINDOW_MAX);
+        slot.turn.fails = 0;
+        slot.turn.not_before = None;
+        slot.turn.verdict = None;
+    }
+
+    /// What was pending was made again: everything has to be sent again.
+    pub(crate) fn offers_remade(&mut self, address: &Address) {
+        let Some(slot) = self.slots.get_mut(address) else { return };
+        slot.turn.generation = slot.turn.generation.saturating_add(1);
+        slot.turn.flying.clear();
+        slot.turn.held_back = None;
     }
 
     /// Waits before the next try: a moment if the channel was busy, longer if something is wrong.
@@ -226,11 +346,21 @@ impl Node {
     /// A query got no answer, or its link is gone.
     pub(crate) fn flight_lost(&mut self, flight: &Flight) {
         match flight {
-            Flight::Lock(address) | Flight::Proposal(address) => {
+            Flight::Lock(address) => {
                 if let Some(slot) = self.slots.get_mut(address) {
-                    slot.turn.flying = false;
+                    slot.turn.asking = false;
                 }
                 self.back_off(address, false);
+            }
+            Flight::Proposal(offer) => {
+                if self.offer_landed(offer) {
+                    if let Some(slot) = self.slots.get_mut(&offer.channel) {
+                        slot.turn.narrow();
+                        slot.turn.verdict = None;
+                        slot.turn.held_back = None;
+                    }
+                    self.back_off(&offer.channel, false);
+                }
             }
             Flight::Ask(address, key) => {
                 let slot = self.slots.get_mut(address);
@@ -275,9 +405,11 @@ impl Node {
             return agreement();
         }
         let other = held.is_some_and(|(holder, _)| holder != id);
-        if other || slot.turn.flying || slot.channel.pending.is_some() {
+        if other || !slot.channel.pending.is_empty() {
+            slot.turn.courtesy = Some(now.plus_ms(COURTESY_MS));
             return refusal(BUSY);
         }
+        slot.turn.courtesy = None;
         slot.turn.foreign = Some((id, now.plus_ms(LEASE_MS)));
         agreement()
     }
