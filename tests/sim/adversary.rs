@@ -498,7 +498,7 @@ impl Adversary {
             let next = self.channel().propose(world.now(), intent, &self.key);
             let next = next.map_err(|fault| fault.to_string())?;
             self.lock += 1;
-            let proposal = next.proposal(self.lock).expect("a proposal is pending");
+            let proposal = next.proposal(next.pending.last().expect("a proposal").seqno(), self.lock).expect("a proposal is pending");
             match self.propose(world, &proposal) {
                 Ok(answer) => {
                     let (agreed, _) = next.agreed(&answer).expect("the answer fits");

@@ -120,6 +120,11 @@ impl World {
                     && before.state.data == signed.state.data
                 {
                     before.refused = true;
+                    // What was signed on top of a refused state is void with it, and made again.
+                    let above = (to, proposal.channel, name.2)..=(to, proposal.channel, u64::MAX);
+                    for (_, later) in self.watchman.signed.range_mut(above) {
+                        later.refused = true;
+                    }
                 }
             }
         }

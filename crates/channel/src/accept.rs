@@ -1,6 +1,9 @@
 //! The peer's proposals: checked in the order of protocol.md 6.1, taken as a whole or not at all.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
 
 use crate::{
     amount::{Nano, Time},
@@ -81,7 +84,7 @@ impl Channel {
             refuse!("amount decrease is not allowed");
         }
         let proof = UpdateProof::parse(proposal.conditionals.as_ref(), &new.conditionals)
-            .map_err(|error| Refusal(alloc::format!("incorrect update proof: {error}")))?;
+            .map_err(|error| Refusal(error.to_string()))?;
         if new.seqno == old.seqno && self.theirs.ready() {
             if new != old {
                 refuse!(
@@ -172,7 +175,7 @@ impl Channel {
         let absent = |key, reason: &str| match proof.get(key) {
             Ok(None) => Ok(()),
             Ok(Some(_)) => Err(Refusal(reason.into())),
-            Err(error) => Err(Refusal(alloc::format!("incorrect update proof: {error}"))),
+            Err(error) => Err(Refusal(error.to_string())),
         };
         let gained = Nano(new.sent.0.saturating_sub(self.theirs.body().sent.0));
         match &proposal.action {

@@ -401,7 +401,8 @@ impl Node {
             messages.push(ContractMessage {
                 to: *address,
                 value: self.config.storage_fee.checked_add(DEPLOY_EXTRA)?,
-                bounce: false,
+                // If the other side deploys at the same time, the second message comes back whole.
+                bounce: true,
                 state_init: Some(state_init(code, &data)),
                 body: Init { channel_id: terms.open.channel_id }.body(terms.we_left, &self.key),
             });

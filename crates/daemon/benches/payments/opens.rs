@@ -28,7 +28,7 @@ pub(crate) fn microseconds(live: u32) -> f64 {
     for n in 0..OPENS {
         let intent = open(live + n);
         let proposed = payer.propose(NOW, &intent, &payer_key).expect("room for one more");
-        let proposal = proposed.proposal(1).expect("a proposal");
+        let proposal = proposed.proposal(u64::from(n) + 2, 1).expect("a proposal");
         let accepted = payee.accept(NOW, &proposal, &bounds, &payee_key).expect("a good proposal");
         payer = proposed.agreed(&accepted.answer).expect("a fitting answer").0;
         payee = accepted.channel;
