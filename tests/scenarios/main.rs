@@ -1,8 +1,10 @@
 //! What this node guarantees, told as stories, and held to in thousands of random worlds.
 
 mod bites;
-mod hostile;
+mod lies;
 mod money;
+mod noise;
 mod on_chain;
+mod patience;
 mod stories;
 mod strangers;

@@ -135,7 +135,7 @@ fn the_same_order_again_is_the_same_payment() {
     world.run_for(60_000);
 
     assert_eq!(world.balance(bob, relay), ton(11));
-    assert_eq!(world.audit(&[payment.clone()]).map(|fates| fates.paid), Ok(1));
+    assert_eq!(world.audit(std::slice::from_ref(&payment)).map(|fates| fates.paid), Ok(1));
 
     let mut other = payment;
     other.order.amount = ton(3);
@@ -203,9 +203,12 @@ fn nobody_pays_what_they_do_not_have() {
     assert_eq!(world.order(&stranger).err(), Some(CommandError::NoChannel { peer }));
 }
 
+/// Sets up a payer, a relay and a receiver.
+type People = fn(&mut World) -> (Id, Id, Id);
+
 #[test]
 fn a_relay_refuses_what_it_would_lose_by() {
-    let cases: [(&str, fn(&mut World) -> (Id, Id, Id)); 3] = [
+    let cases: [(&str, People); 3] = [
         ("min fee to open channel is 0.005 TON", |world| {
             let [alice, relay, bob] = world.line(["alice", "relay", "bob"], ton(10));
             (alice, relay, bob)

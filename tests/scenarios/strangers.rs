@@ -116,10 +116,10 @@ fn a_channel_with_terms_that_are_not_ours_or_an_id_of_old_is_refused() {
     let alice = world.add(Plan::user("alice"));
     let mut mallory = Adversary::meets(&mut world, "mallory", alice);
     mallory.open_off_chain(&mut world);
-    let used = mallory.channel().terms.open.clone();
+    let used = mallory.channel().terms.open;
 
     // Rule N9: another contract under an id that this pair has signed for.
-    let mut sibling = used.clone();
+    let mut sibling = used;
     sibling.payment.dest_a = [7; 32];
     assert_eq!(mallory.asks_for(&mut world, &sibling), "this channel id was used before");
     assert_eq!(
@@ -129,20 +129,20 @@ fn a_channel_with_terms_that_are_not_ours_or_an_id_of_old_is_refused() {
     );
 
     let good = mallory.terms(&mut world);
-    let mut bad = good.clone();
+    let mut bad = good;
     bad.payment.dest_b = [7; 32];
     assert_eq!(
         mallory.asks_for(&mut world, &bad),
         "verification not passed",
         "our share to somebody else"
     );
-    let mut bad = good.clone();
+    let mut bad = good;
     bad.closing.quarantine_duration = 1;
     assert_eq!(mallory.asks_for(&mut world, &bad), "verification not passed");
-    let mut bad = good.clone();
+    let mut bad = good;
     bad.key_a = world.machine(alice).key;
     assert_eq!(mallory.asks_for(&mut world, &bad), "authorized key mismatch");
-    let mut bad = good.clone();
+    let mut bad = good;
     bad.key_b = mallory.key.public();
     assert_eq!(mallory.asks_for(&mut world, &bad), "unknown keys");
 

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod chain;
 pub mod chaos;
 pub mod faults;
+mod forgery;
 mod host;
 pub mod ledger;
 pub mod machine;

@@ -1,4 +1,5 @@
-//! Peers that lie, stall and collude: what they try, why it does not work, and that nothing has changed after it.
+//! Peers that lie in a proposal or a request: the reason for which each lie is refused, in the order in which the
+//! network checks (protocol.md 6.1, 6.4, 6.6, 6.7), and that nothing has changed after it.
 
 use channel::{
     Deadline, Nano,
@@ -11,10 +12,10 @@ use channel::{
     semichannel::SignedSemi,
     tl::{Action, Answer, ProposeAction, Query},
 };
-use tests::{Adversary, Id, Manner, Outcome, Plan, World, milli, story::WHILE_MS, talk::Talk, ton};
+use tests::{Adversary, Id, Manner, Outcome, Plan, World, milli, ton};
 
 /// Mallory has a channel with a relay, behind which sits bob.
-fn before_a_relay() -> (World, Adversary, Id, Id) {
+pub(crate) fn before_a_relay() -> (World, Adversary, Id, Id) {
     let mut world = World::seeded(21);
     let (relay, bob) = (world.add(Plan::relay("relay")), world.add(Plan::user("bob")));
     world.open(relay, bob, ton(10), ton(10));
@@ -23,7 +24,7 @@ fn before_a_relay() -> (World, Adversary, Id, Id) {
 }
 
 /// Alice has a channel with a relay, behind which sits mallory.
-fn behind_a_relay() -> (World, Id, Id, Adversary) {
+pub(crate) fn behind_a_relay() -> (World, Id, Id, Adversary) {
     let mut world = World::seeded(22);
     let (alice, relay) = (world.add(Plan::user("alice")), world.add(Plan::relay("relay")));
     world.open(alice, relay, ton(10), ton(10));
@@ -193,7 +194,7 @@ fn no_value_moves_before_both_have_signed_and_the_contract_is_open() {
 // ---- promises (protocol.md 6.4) -----------------------------------------------------------------------------------
 
 /// Relay, then bob, with the fee that the relay asks for.
-fn relayed(world: &World, relay: Id, bob: Id) -> [Hop; 2] {
+pub(crate) fn relayed(world: &World, relay: Id, bob: Id) -> [Hop; 2] {
     let last = Hop { deadline: Deadline(world.now().seconds() + 54_060), ..hop(world, bob) };
     [Hop { fee: milli(5), ..hop(world, relay) }, last]
 }
@@ -410,265 +411,7 @@ fn a_next_hop_cannot_claim_what_it_was_not_promised() {
     assert_eq!(world.balance(relay, mallory.id), ton(9));
 }
 
-// ---- money that must wait (safety.md N1-N3) -----------------------------------------------------------------------
-
-#[test]
-fn a_refused_proposal_stays_reserved_until_nobody_can_claim_it() {
-    let mut world = World::seeded(25);
-    let alice = world.add(Plan::user("alice"));
-    let mut mallory = Adversary::with_channel(&mut world, "mallory", alice, ton(1), ton(10));
-    mallory.manner = Manner::Refuse("no");
-
-    let payment = world.pay(alice, &[mallory.id], ton(4));
-    mallory.listen(&mut world, 5_000);
-
-    assert_eq!(world.standing(&payment), Outcome::Failed("no".to_owned()));
-    assert_eq!(
-        world.balance(alice, mallory.id),
-        ton(6),
-        "the refused state is signed and in mallory's hands"
-    );
-    let deadline = world.payment(&payment).and_then(|payment| payment.locked_until);
-    let deadline = deadline.expect("the page says how long");
-    let left = u64::from(deadline.0) - u64::from(world.now().seconds());
-    mallory.listen(&mut world, (left - 60) * 1_000);
-    assert_eq!(world.balance(alice, mallory.id), ton(6));
-    mallory.listen(&mut world, 120_000);
-    assert_eq!(world.balance(alice, mallory.id), ton(10));
-}
-
-#[test]
-fn a_promise_that_was_taken_back_stays_reserved_until_nobody_can_claim_it() {
-    let mut world = World::seeded(29);
-    let alice = world.add(Plan::user("alice"));
-    let mut mallory = Adversary::with_channel(&mut world, "mallory", alice, ton(1), ton(10));
-
-    let payment = world.pay(alice, &[mallory.id], ton(4));
-    mallory.listen(&mut world, 5_000);
-    let key = mallory.promised().expect("alice has promised").key;
-    assert_eq!(mallory.request(&mut world, Action::RequestRemoveVirtual { key }), Ok(()));
-    mallory.listen(&mut world, 5_000);
-
-    assert_eq!(mallory.promised(), None);
-    assert!(matches!(world.standing(&payment), Outcome::Failed(_)));
-    assert_eq!(
-        world.balance(alice, mallory.id),
-        ton(6),
-        "mallory still holds the state with the promise"
-    );
-    let all = world.plan_payment(alice, &[mallory.id], ton(7));
-    assert!(world.order(&all).is_err());
-    mallory.listen(&mut world, 60_000_000);
-    assert_eq!(world.balance(alice, mallory.id), ton(10));
-}
-
-#[test]
-fn a_relay_lets_the_payer_go_only_when_its_own_promise_is_dead() {
-    // The next hop refuses, or takes the promise and gives it back at once: either way it holds a signed state.
-    for refuses in [true, false] {
-        let (mut world, alice, relay, mut mallory) = behind_a_relay();
-        if refuses {
-            mallory.manner = Manner::Refuse("no");
-        }
-        let payment = world.pay(alice, &[relay, mallory.id], ton(1));
-        mallory.listen(&mut world, 10_000);
-        if !refuses {
-            let key = mallory.promised().expect("the relay passes it on").key;
-            let action = Action::RequestRemoveVirtual { key };
-            assert_eq!(mallory.request(&mut world, action), Ok(()));
-            mallory.listen(&mut world, 10_000);
-            assert_eq!(mallory.promised(), None, "the relay takes it back at once");
-        }
-        assert_eq!(world.standing(&payment), Outcome::Underway, "but alice stays bound");
-
-        // Half a day is less than the deadline of the last hop and more than any impatience.
-        mallory.listen(&mut world, 43_200_000);
-        assert_eq!(world.standing(&payment), Outcome::Underway);
-        assert_eq!(world.channel(relay, alice).map(|channel| channel.their_conditionals), Some(1));
-
-        mallory.listen(&mut world, 14_400_000);
-        assert!(
-            matches!(world.standing(&payment), Outcome::Failed(_)),
-            "now the contract refuses it"
-        );
-        assert_eq!(world.channel(relay, alice).map(|channel| channel.their_conditionals), Some(0));
-        assert!(world.watchman.violations.is_empty(), "{:?}", world.watchman.violations);
-    }
-}
-
-#[test]
-fn a_refused_promise_cannot_be_claimed_from_the_one_who_made_it() {
-    let (mut world, alice, relay, mut mallory) = behind_a_relay();
-    mallory.manner = Manner::Refuse("no");
-    let _ = world.pay(alice, &[relay, mallory.id], ton(1));
-    mallory.listen(&mut world, 10_000);
-    let resolve = mallory.resolve().expect("the orders came with the proposal");
-    let key = match mallory.proposals.iter().map(|bytes| Query::from_bytes(bytes)).next_back() {
-        Some(Ok(Query::ProposeAction(_))) => opened(&mallory),
-        other => panic!("{other:?}"),
-    };
-
-    let claim = mallory.request(&mut world, Action::CloseVirtual { key, state: resolve });
-
-    assert_eq!(claim, Err("failed to find virtual channel: not found".to_owned()));
-    assert_eq!(world.channel(relay, mallory.id).map(|channel| channel.sent), Some(Nano(0)));
-}
-
-/// The virtual key of the last promise that mallory was sent.
-fn opened(mallory: &Adversary) -> PublicKey {
-    let keys = mallory.proposals.iter().rev().filter_map(|bytes| match Query::from_bytes(bytes) {
-        Ok(Query::ProposeAction(ProposeAction { action: Action::OpenVirtual(open), .. })) => {
-            Some(open.channel_key)
-        }
-        _ => None,
-    });
-    keys.into_iter().next().expect("mallory was sent a promise")
-}
-
-#[test]
-fn a_proposal_without_an_answer_is_sent_again_in_the_same_bytes() {
-    let mut world = World::seeded(26);
-    let alice = world.add(Plan::user("alice"));
-    let mut mallory = Adversary::with_channel(&mut world, "mallory", alice, ton(1), ton(10));
-    mallory.manner = Manner::Silent;
-    mallory.proposals.clear();
-
-    let payment = world.pay(alice, &[mallory.id], ton(4));
-    mallory.listen(&mut world, 30_000);
-    // The node that sends it again may be another one: it knows the proposal from its disk alone.
-    world.kill(alice);
-    world.start(alice);
-    mallory.listen(&mut world, 5_000);
-    mallory.dial(&mut world);
-    mallory.authenticate(&mut world);
-    mallory.listen(&mut world, 30_000);
-
-    let sent: Vec<Vec<u8>> = mallory.proposals.iter().map(|bytes| without_lock(bytes)).collect();
-    assert!(sent.len() > 3, "{} times", sent.len());
-    assert!(sent.iter().all(|bytes| *bytes == sent[0]), "some repetition was another proposal");
-    assert!(sent.iter().all(|bytes| Talk::of(bytes) == Talk::ProposeOpen));
-
-    mallory.manner = Manner::Agree;
-    mallory.listen(&mut world, 30_000);
-    let (key, resolve) = (opened(&mallory), mallory.resolve().expect("the resolve came with it"));
-    assert_eq!(mallory.request(&mut world, Action::CloseVirtual { key, state: resolve }), Ok(()));
-    mallory.listen(&mut world, 5_000);
-    assert_eq!(world.standing(&payment), Outcome::Paid);
-    assert_eq!(world.balance(alice, mallory.id), ton(6), "paid once");
-}
-
-fn without_lock(bytes: &[u8]) -> Vec<u8> {
-    match Query::from_bytes(bytes) {
-        Ok(Query::ProposeAction(proposal)) => {
-            Query::ProposeAction(ProposeAction { lock_id: 0, ..proposal }).to_bytes()
-        }
-        other => panic!("not a proposal: {other:?}"),
-    }
-}
-
-// ---- locks (protocol.md 7.1, safety.md N16) -----------------------------------------------------------------------
-
-#[test]
-fn a_lock_belongs_to_one_channel_and_giving_it_back_twice_is_harmless() {
-    let mut world = World::seeded(27);
-    // Alice opens to both: she is left, and the master of both locks.
-    let alice = world.add(Plan::user("alice"));
-    let (bob, carol) = (world.add(Plan::user("bob")), world.add(Plan::user("carol")));
-    world.open(alice, bob, ton(10), ton(10));
-    world.open(alice, carol, ton(10), ton(10));
-    let channel = |world: &mut World, peer| {
-        let mut address = [0; 32];
-        let text = world.channel(alice, peer).expect("a channel").address;
-        hex::decode_to_slice(text, &mut address).expect("an address");
-        address
-    };
-    let (with_bob, with_carol) = (channel(&mut world, bob), channel(&mut world, carol));
-    let mut bob = Adversary::instead_of(&mut world, bob, alice);
-    let mut carol = Adversary::instead_of(&mut world, carol, alice);
-    let ask = |lock_id, channel, lock| Query::RequestChannelLock { lock_id, channel, lock };
-
-    assert_eq!(reason(bob.ask(&mut world, &ask(7, with_bob, true))), "");
-    assert_eq!(reason(bob.ask(&mut world, &ask(7, with_bob, true))), "", "the same lock again");
-    assert_eq!(reason(bob.ask(&mut world, &ask(8, with_bob, true))), "channel is busy");
-    assert_eq!(reason(carol.ask(&mut world, &ask(7, with_carol, true))), "", "another channel");
-    assert_eq!(reason(carol.ask(&mut world, &ask(7, with_bob, false))), "unauthorized channel");
-    assert_eq!(reason(carol.ask(&mut world, &ask(7, with_carol, false))), "");
-    assert_eq!(reason(carol.ask(&mut world, &ask(7, with_carol, false))), "", "given back twice");
-    assert_eq!(
-        reason(bob.ask(&mut world, &ask(8, with_bob, true))),
-        "channel is busy",
-        "still bob's"
-    );
-    assert_eq!(
-        reason(bob.ask(&mut world, &ask(8, with_bob, false))),
-        "",
-        "not his lock: no effect"
-    );
-    assert_eq!(reason(bob.ask(&mut world, &ask(9, with_bob, true))), "channel is busy");
-    assert_eq!(reason(bob.ask(&mut world, &ask(0, with_bob, true))), "id must be positive");
-    assert_eq!(reason(bob.ask(&mut world, &ask(-7, with_bob, false))), "id must be positive");
-    assert_eq!(
-        reason(bob.ask(&mut world, &ask(7, [1; 32], true))),
-        "failed to get channel: not found"
-    );
-    let unlocked = |lock_id| Query::IsChannelUnlocked { lock_id, channel: with_bob };
-    assert_eq!(reason(bob.ask(&mut world, &unlocked(7))), "", "alice holds none herself");
-
-    // A lock that nobody uses runs out.
-    bob.listen(&mut world, 11_000);
-    assert_eq!(reason(bob.ask(&mut world, &ask(10, with_bob, true))), "");
-}
-
-// ---- noise --------------------------------------------------------------------------------------------------------
-
-#[test]
-fn noise_for_queries_and_answers_changes_nothing() {
-    let (mut world, mut mallory, relay, bob) = before_a_relay();
-    let (world, mallory) = (&mut world, &mut mallory);
-    let hops = relayed(world, relay, bob);
-    let (conditional, orders) = mallory.orders(&SecretKey::from_seed([45; 32]), &hops);
-    // Well formed to its last byte, and wrong in what it says: no flipped bit makes it right.
-    let wrong = channel::Conditional { prepay: Nano(1), ..conditional };
-    let sample = Query::ProposeAction(mallory.promise(wrong, orders)).to_bytes();
-    mallory.listen(world, WHILE_MS);
-    let before = world.machine(relay).disk.clone();
-
-    let mut rng = fastrand::Rng::with_seed(28);
-    for turn in 0..3_000 {
-        let mut bytes = match turn % 3 {
-            0 => {
-                let mut noise = vec![0; rng.usize(..200)];
-                rng.fill(&mut noise);
-                noise
-            }
-            1 => sample[..rng.usize(..sample.len())].to_vec(),
-            _ => sample.clone(),
-        };
-        for _ in 0..rng.usize(1..4) {
-            if let Some(at) = rng.choice(0..bytes.len()) {
-                bytes[at] ^= 1 << rng.u32(..8);
-            }
-        }
-        mallory.shout(world, bytes);
-    }
-    mallory.listen(world, WHILE_MS);
-    let after = &world.machine(relay).disk;
-    let changed: Vec<_> =
-        after.iter().filter(|(key, value)| before.get(*key) != Some(value)).collect();
-    assert!(changed.is_empty() && after.len() == before.len(), "noise has changed {changed:?}");
-
-    // The node asks, and gets noise for an answer.
-    mallory.babble = true;
-    let payment = world.plan_payment(relay, &[mallory.id], ton(1));
-    assert!(world.order(&payment).is_ok());
-    mallory.listen(world, WHILE_MS);
-    assert_eq!(world.standing(&payment), Outcome::Underway);
-    mallory.babble = false;
-    mallory.listen(world, WHILE_MS);
-    assert!(mallory.promised().is_some(), "the proposal is still sent, and now it is heard");
-}
-
-fn reason(answer: Option<Answer>) -> String {
+pub(crate) fn reason(answer: Option<Answer>) -> String {
     match answer {
         Some(Answer::Decision { agreed, reason, .. }) => {
             assert_eq!(agreed, reason.is_empty());

@@ -1,0 +1,165 @@
+//! Money that must wait: what was signed once can be claimed until the contract refuses it, whatever was agreed since
+//! (safety.md N1-N3, N22).
+
+use channel::{
+    Nano,
+    key::PublicKey,
+    tl::{Action, ProposeAction, Query},
+};
+use tests::{Adversary, Manner, Outcome, Plan, World, talk::Talk, ton};
+
+use crate::lies::behind_a_relay;
+
+#[test]
+fn a_refused_proposal_stays_reserved_until_nobody_can_claim_it() {
+    let mut world = World::seeded(25);
+    let alice = world.add(Plan::user("alice"));
+    let mut mallory = Adversary::with_channel(&mut world, "mallory", alice, ton(1), ton(10));
+    mallory.manner = Manner::Refuse("no");
+
+    let payment = world.pay(alice, &[mallory.id], ton(4));
+    mallory.listen(&mut world, 5_000);
+
+    assert_eq!(world.standing(&payment), Outcome::Failed("no".to_owned()));
+    assert_eq!(
+        world.balance(alice, mallory.id),
+        ton(6),
+        "the refused state is signed and in mallory's hands"
+    );
+    let deadline = world.payment(&payment).and_then(|payment| payment.locked_until);
+    let deadline = deadline.expect("the page says how long");
+    let left = u64::from(deadline.0) - u64::from(world.now().seconds());
+    mallory.listen(&mut world, (left - 60) * 1_000);
+    assert_eq!(world.balance(alice, mallory.id), ton(6));
+    mallory.listen(&mut world, 120_000);
+    assert_eq!(world.balance(alice, mallory.id), ton(10));
+}
+
+#[test]
+fn a_promise_that_was_taken_back_stays_reserved_until_nobody_can_claim_it() {
+    let mut world = World::seeded(29);
+    let alice = world.add(Plan::user("alice"));
+    let mut mallory = Adversary::with_channel(&mut world, "mallory", alice, ton(1), ton(10));
+
+    let payment = world.pay(alice, &[mallory.id], ton(4));
+    mallory.listen(&mut world, 5_000);
+    let key = mallory.promised().expect("alice has promised").key;
+    assert_eq!(mallory.request(&mut world, Action::RequestRemoveVirtual { key }), Ok(()));
+    mallory.listen(&mut world, 5_000);
+
+    assert_eq!(mallory.promised(), None);
+    assert!(matches!(world.standing(&payment), Outcome::Failed(_)));
+    assert_eq!(
+        world.balance(alice, mallory.id),
+        ton(6),
+        "mallory still holds the state with the promise"
+    );
+    let all = world.plan_payment(alice, &[mallory.id], ton(7));
+    assert!(world.order(&all).is_err());
+    mallory.listen(&mut world, 60_000_000);
+    assert_eq!(world.balance(alice, mallory.id), ton(10));
+}
+
+#[test]
+fn a_relay_lets_the_payer_go_only_when_its_own_promise_is_dead() {
+    // The next hop refuses, or takes the promise and gives it back at once: either way it holds a signed state.
+    for refuses in [true, false] {
+        let (mut world, alice, relay, mut mallory) = behind_a_relay();
+        if refuses {
+            mallory.manner = Manner::Refuse("no");
+        }
+        let payment = world.pay(alice, &[relay, mallory.id], ton(1));
+        mallory.listen(&mut world, 10_000);
+        if !refuses {
+            let key = mallory.promised().expect("the relay passes it on").key;
+            let action = Action::RequestRemoveVirtual { key };
+            assert_eq!(mallory.request(&mut world, action), Ok(()));
+            mallory.listen(&mut world, 10_000);
+            assert_eq!(mallory.promised(), None, "the relay takes it back at once");
+        }
+        assert_eq!(world.standing(&payment), Outcome::Underway, "but alice stays bound");
+
+        // Half a day is less than the deadline of the last hop and more than any impatience.
+        mallory.listen(&mut world, 43_200_000);
+        assert_eq!(world.standing(&payment), Outcome::Underway);
+        assert_eq!(world.channel(relay, alice).map(|channel| channel.their_conditionals), Some(1));
+
+        mallory.listen(&mut world, 14_400_000);
+        assert!(
+            matches!(world.standing(&payment), Outcome::Failed(_)),
+            "now the contract refuses it"
+        );
+        assert_eq!(world.channel(relay, alice).map(|channel| channel.their_conditionals), Some(0));
+        assert!(world.watchman.violations.is_empty(), "{:?}", world.watchman.violations);
+    }
+}
+
+#[test]
+fn a_refused_promise_cannot_be_claimed_from_the_one_who_made_it() {
+    let (mut world, alice, relay, mut mallory) = behind_a_relay();
+    mallory.manner = Manner::Refuse("no");
+    let _ = world.pay(alice, &[relay, mallory.id], ton(1));
+    mallory.listen(&mut world, 10_000);
+    let resolve = mallory.resolve().expect("the orders came with the proposal");
+    let key = match mallory.proposals.iter().map(|bytes| Query::from_bytes(bytes)).next_back() {
+        Some(Ok(Query::ProposeAction(_))) => opened(&mallory),
+        other => panic!("{other:?}"),
+    };
+
+    let claim = mallory.request(&mut world, Action::CloseVirtual { key, state: resolve });
+
+    assert_eq!(claim, Err("failed to find virtual channel: not found".to_owned()));
+    assert_eq!(world.channel(relay, mallory.id).map(|channel| channel.sent), Some(Nano(0)));
+}
+
+/// The virtual key of the last promise that mallory was sent.
+fn opened(mallory: &Adversary) -> PublicKey {
+    let keys = mallory.proposals.iter().rev().filter_map(|bytes| match Query::from_bytes(bytes) {
+        Ok(Query::ProposeAction(ProposeAction { action: Action::OpenVirtual(open), .. })) => {
+            Some(open.channel_key)
+        }
+        _ => None,
+    });
+    keys.into_iter().next().expect("mallory was sent a promise")
+}
+
+#[test]
+fn a_proposal_without_an_answer_is_sent_again_in_the_same_bytes() {
+    let mut world = World::seeded(26);
+    let alice = world.add(Plan::user("alice"));
+    let mut mallory = Adversary::with_channel(&mut world, "mallory", alice, ton(1), ton(10));
+    mallory.manner = Manner::Silent;
+    mallory.proposals.clear();
+
+    let payment = world.pay(alice, &[mallory.id], ton(4));
+    mallory.listen(&mut world, 30_000);
+    // The node that sends it again may be another one: it knows the proposal from its disk alone.
+    world.kill(alice);
+    world.start(alice);
+    mallory.listen(&mut world, 5_000);
+    mallory.dial(&mut world);
+    mallory.authenticate(&mut world);
+    mallory.listen(&mut world, 30_000);
+
+    let sent: Vec<Vec<u8>> = mallory.proposals.iter().map(|bytes| without_lock(bytes)).collect();
+    assert!(sent.len() > 3, "{} times", sent.len());
+    assert!(sent.iter().all(|bytes| *bytes == sent[0]), "some repetition was another proposal");
+    assert!(sent.iter().all(|bytes| Talk::of(bytes) == Talk::ProposeOpen));
+
+    mallory.manner = Manner::Agree;
+    mallory.listen(&mut world, 30_000);
+    let (key, resolve) = (opened(&mallory), mallory.resolve().expect("the resolve came with it"));
+    assert_eq!(mallory.request(&mut world, Action::CloseVirtual { key, state: resolve }), Ok(()));
+    mallory.listen(&mut world, 5_000);
+    assert_eq!(world.standing(&payment), Outcome::Paid);
+    assert_eq!(world.balance(alice, mallory.id), ton(6), "paid once");
+}
+
+fn without_lock(bytes: &[u8]) -> Vec<u8> {
+    match Query::from_bytes(bytes) {
+        Ok(Query::ProposeAction(proposal)) => {
+            Query::ProposeAction(ProposeAction { lock_id: 0, ..proposal }).to_bytes()
+        }
+        other => panic!("not a proposal: {other:?}"),
+    }
+}
