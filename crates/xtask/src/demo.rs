@@ -112,7 +112,7 @@ async fn once(
         "screenshot": picture,
         "deposit": DEPOSIT.to_string(),
     });
-    let visit = visit(&order, report).await?;
+    let visit = visit("demo.mjs", &order, report).await?;
     let seen = visit.get("snapshot").context("the visit gave no snapshot of the page's node")?;
     ensure!(visit.get("delivered") == Some(&Value::Bool(true)), "the article was not delivered");
     report.say(&format!("picture: {}", picture.display()));
@@ -124,9 +124,9 @@ async fn once(
 }
 
 /// Runs the visit's script, which tells each step as a line of JSON; the last line is its result.
-async fn visit(order: &Value, report: &Report) -> Result<Value> {
+async fn visit(script: &str, order: &Value, report: &Report) -> Result<Value> {
     let mut child = program("node", "tests/e2e")
-        .arg("demo.mjs")
+        .arg(script)
         .arg(order.to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -146,6 +146,21 @@ async fn visit(order: &Value, report: &Report) -> Result<Value> {
     let status = child.wait().await?;
     ensure!(status.success(), "the visit failed ({status}): its last step above tells where");
     result.context("the visit ended without a result")
+}
+
+/// Many payments by one page; gives the figures that its script prints.
+pub(crate) async fn measure(report: &mut Report) -> Result<Value> {
+    let programs = prepare(report).await?;
+    let chromium = browser(report).await?;
+    let folder = Folder::choose(None)?;
+    let stage = Stage::start(&programs, folder.path(), report).await?;
+    let address = site::serve(root().join(SITE), &stage.for_page()?, 0, None).await?;
+    let order = json!({
+        "page": format!("http://{address}/"),
+        "chromium": chromium,
+        "deposit": DEPOSIT.to_string(),
+    });
+    visit("bench.mjs", &order, report).await
 }
 
 /// Asks all three nodes and the chain. The last messages of a payment may still be on their way to the

@@ -3,6 +3,7 @@
 //! They need Rust and Node 20 on a Debian machine and fetch the rest themselves: the wasm target, npm packages
 //! and, only to open a page without a screen, Chromium. Each step is printed with its time.
 
+mod bench;
 mod demo;
 mod http;
 mod pack;
@@ -41,6 +42,8 @@ enum Command {
         #[arg(long, value_name = "PATTERN")]
         only: Option<String>,
     },
+    /// Measure payments, the size of the wasm node and latency in Chromium, and print a table.
+    Bench(bench::Options),
     /// Build crates/browser into web/src/wasm as wasm-pack.toml says.
     Wasm {
         /// Build even if nothing has changed.
@@ -59,6 +62,7 @@ async fn main() -> ExitCode {
         Command::Demo(options) => demo::run(options, &mut report).await,
         Command::Test => test::run(&mut report).await,
         Command::E2e { only } => demo::end_to_end(only, &mut report).await,
+        Command::Bench(options) => bench::run(options, &mut report).await,
         Command::Wasm { force } => wasm(force, &mut report).await,
         Command::Setup => setup::everything(&mut report).await,
     };

@@ -66,6 +66,13 @@ pub(crate) struct Sizes {
     brotli: u64,
 }
 
+impl Sizes {
+    /// Each way of shipping the module and its bytes.
+    pub(crate) fn each(&self) -> [(&'static str, u64); 3] {
+        [("raw", self.raw), ("gzip", self.gzip), ("brotli", self.brotli)]
+    }
+}
+
 impl fmt::Display for Sizes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { raw, gzip, brotli } = self;

@@ -8,11 +8,13 @@ use anyhow::{Context, Result};
 pub(crate) struct Report {
     start: Instant,
     steps: Vec<(String, Duration, bool)>,
+    /// Standard output is for something else: the story goes to standard error.
+    pub(crate) aside: bool,
 }
 
 impl Report {
     pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), steps: Vec::new() }
+        Self { start: Instant::now(), steps: Vec::new(), aside: false }
     }
 
     /// Does one step and prints what it took.
@@ -34,7 +36,8 @@ impl Report {
 
     /// One line of the story, with the time since the start.
     pub(crate) fn say(&self, line: &str) {
-        println!("[{:>7}] {line}", seconds(self.start.elapsed()));
+        let line = format!("[{:>7}] {line}", seconds(self.start.elapsed()));
+        if self.aside { eprintln!("{line}") } else { println!("{line}") }
     }
 
     /// The table of all steps so far.
