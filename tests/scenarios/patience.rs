@@ -3,12 +3,13 @@
 
 use channel::{
     Nano,
-    key::PublicKey,
+    key::{PublicKey, SecretKey},
+    propose::Intent,
     tl::{Action, ProposeAction, Query},
 };
 use tests::{Adversary, Manner, Outcome, Plan, World, talk::Talk, ton};
 
-use crate::lies::behind_a_relay;
+use crate::lies::{before_a_relay, behind_a_relay, relayed};
 
 #[test]
 fn a_refused_proposal_stays_reserved_until_nobody_can_claim_it() {
@@ -162,4 +163,29 @@ fn without_lock(bytes: &[u8]) -> Vec<u8> {
         }
         other => panic!("not a proposal: {other:?}"),
     }
+}
+
+#[test]
+fn a_proposal_that_was_refused_is_not_taken_when_a_copy_of_it_comes_late() {
+    let (mut world, mut mallory, relay, bob) = before_a_relay();
+    let hops = relayed(&world, relay, bob);
+    let (conditional, orders) = mallory.orders(&SecretKey::from_seed([46; 32]), &hops);
+    let proposal = mallory.promise(conditional, orders.clone());
+    world.switch_off(bob);
+    mallory.listen(&mut world, 30_000);
+    let offline = Err("destination node is offline".to_owned());
+    assert_eq!(mallory.propose(&mut world, &proposal).map(|_| ()), offline);
+
+    world.start(bob);
+    mallory.listen(&mut world, 30_000);
+
+    // Its owner may have signed something else under this seqno by now.
+    assert_eq!(mallory.propose(&mut world, &proposal).map(|_| ()), offline);
+    mallory.go(&mut world, &Intent::Increment { want_response: false }).expect("something else");
+    let again = Intent::Open { conditional, action: orders };
+    assert_eq!(
+        mallory.go(&mut world, &again),
+        Ok(()),
+        "the same promise in a new state is a new proposal"
+    );
 }

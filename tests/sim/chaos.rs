@@ -103,7 +103,9 @@ impl Chaos {
         let acts = self.world.rng.u32(8..48);
         for _ in 0..acts {
             match self.world.rng.u32(..16) {
-                0..=6 => self.somebody_pays(),
+                0..=5 => self.somebody_pays(),
+                // Many at once: proposals queue up, and a refused one has others on top of it.
+                6 => (0..self.world.rng.u32(2..12)).for_each(|_| self.somebody_pays()),
                 7 => self.somebody_insists(),
                 8 => self.world.cut_any(),
                 9 => {

@@ -116,15 +116,11 @@ impl World {
             }
             (true, _) => {}
             (false, _) => {
-                if let Some(before) = self.watchman.signed.get_mut(&name)
-                    && before.state.data == signed.state.data
-                {
-                    before.refused = true;
-                    // What was signed on top of a refused state is void with it, and made again.
-                    let above = (to, proposal.channel, name.2)..=(to, proposal.channel, u64::MAX);
-                    for (_, later) in self.watchman.signed.range_mut(above) {
-                        later.refused = true;
-                    }
+                // Whatever was signed on top of it has lost its ground too.
+                let (id, channel, seqno) = name;
+                let above = (id, channel, seqno)..=(id, channel, u64::MAX);
+                for (_, signed) in self.watchman.signed.range_mut(above) {
+                    signed.refused = true;
                 }
             }
         }
