@@ -93,7 +93,7 @@ export class Tab {
   async openChannel(deposit) {
     await this.part('deposit').fill(String(deposit))
     await this.part('open-channel').click()
-    await this.is('channel-phase', 'phase', 'open')
+    await this.unlessError(this.is('channel-phase', 'phase', 'open'))
     return this.amount('channel-balance', (now) => now > 0n)
   }
 
@@ -104,9 +104,15 @@ export class Tab {
   /** What was delivered; fails with the page's words if that is an error. */
   async result() {
     const result = this.part('result')
-    await Promise.race([result.waitFor(), this.part('error').waitFor()])
-    if (!(await result.isVisible())) throw new Error(`not delivered: ${await this.complaint()}`)
+    await this.unlessError(result.waitFor())
     return { text: await result.innerText(), payment: await result.getAttribute('data-payment') }
+  }
+
+  /** Waits for something, and fails at once when the page shows an error instead. */
+  async unlessError(expected) {
+    const complains = this.part('error').waitFor().then(() => true, () => false)
+    if (await Promise.race([complains, expected.then(() => false)])) throw new Error(`the page says: ${await this.complaint()}`)
+    await expected
   }
 
   /** Waits for an error message, which must have this code, and gives its words. */

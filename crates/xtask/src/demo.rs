@@ -49,16 +49,6 @@ const SITE: &str = "web/dist/demo";
 const DEPOSIT: u128 = 10;
 
 pub(crate) async fn run(options: Options, report: &mut Report) -> Result<()> {
-    tokio::select! {
-        result = play(options, report) => result,
-        () = asked_to_end() => {
-            println!("\nended: all parts are stopped");
-            Ok(())
-        }
-    }
-}
-
-async fn play(options: Options, report: &mut Report) -> Result<()> {
     let programs = prepare(report).await?;
     let chromium = match options.once {
         true => Some(browser(report).await?),
@@ -308,17 +298,5 @@ impl Folder {
             Self::Temporary(dir) => dir.path(),
             Self::Kept(dir) => dir,
         }
-    }
-}
-
-/// Waits for Ctrl-C or for the system's request to end.
-async fn asked_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminated) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminated.recv() => {}
     }
 }

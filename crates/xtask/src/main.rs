@@ -19,6 +19,7 @@ mod tree;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use report::Report;
 
@@ -58,20 +59,44 @@ enum Command {
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut report = Report::new();
-    let result = match cli.command {
-        Command::Demo(options) => demo::run(options, &mut report).await,
-        Command::Test => test::run(&mut report).await,
-        Command::E2e { only } => demo::end_to_end(only, &mut report).await,
-        Command::Bench(options) => bench::run(options, &mut report).await,
-        Command::Wasm { force } => wasm(force, &mut report).await,
-        Command::Setup => setup::everything(&mut report).await,
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("\nfailed: {error:#}");
-            ExitCode::FAILURE
+    tokio::select! {
+        result = obey(cli.command, &mut report) => match result {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("\nfailed: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
+        // Dropping the command ends its processes and removes its temporary folders.
+        () = asked_to_end() => {
+            println!("\nended: everything that was started is stopped");
+            ExitCode::from(INTERRUPTED)
         }
+    }
+}
+
+async fn obey(command: Command, report: &mut Report) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(options) => demo::run(options, report).await,
+        Command::Test => test::run(report).await,
+        Command::E2e { only } => demo::end_to_end(only, report).await,
+        Command::Bench(options) => bench::run(options, report).await,
+        Command::Wasm { force } => wasm(force, report).await,
+        Command::Setup => setup::everything(report).await,
+    }
+}
+
+/// What shells give a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+/// Waits for Ctrl-C or for the system's request to end.
+async fn asked_to_end() {
+    let Ok(mut terminated) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated.recv() => {}
     }
 }
 
