@@ -2,8 +2,9 @@
 // this node can honour; then it pays, proves it, and returns what was paid for.
 //
 // The rule that keeps money safe: what is about to be paid is written down before it is paid, under the hash of the
-// request, and struck out only when the answer has arrived whole. So the same request, made again after a cut line or a
-// closed page, finds the payment and shows its proof instead of paying again.
+// request, and counts until the answer has arrived whole. So the same request, made again after a cut line or a closed
+// page, finds the payment and shows its proof instead of paying again. For a page that goes away in the moment of the
+// answer the note counts a little longer.
 
 import { fromBase64, fromHex, parseJson, sha256, toBase64, utf8 } from './bytes.js'
 import { checkOffer, isRecord, readChallenge, requestHash } from './challenge.js'
@@ -29,6 +30,8 @@ export interface PayingFetchOptions {
   readonly timeoutMs?: number
   /** Pauses before the proof is sent again when the server does not answer. Default: 0.3, 1 and 3 s. */
   readonly resendAfterMs?: readonly number[]
+  /** How long after the whole answer a page that was closed and opened again gets it again for nothing. Default: 30 s. */
+  readonly againMs?: number
   /** Asked once per payment, before it is made; a reason in return stops it. */
   readonly onBeforePayment?: (offer: Offer, total: bigint) => string | undefined | Promise<string | undefined>
   /** Told when the receiver has been paid. */
@@ -78,6 +81,8 @@ interface Attempt {
   readonly id: Hex
   readonly resource: unknown
   readonly accepted: Requirements
+  /** Set when the whole answer was read, by which life of the page and when (unix milliseconds). */
+  readonly answered?: { readonly session: string; readonly at: number }
 }
 
 /** One request on its way from a challenge to the resource. */
@@ -110,6 +115,11 @@ class Purchase {
   private async openAttempt(): Promise<{ attempt: Attempt; payment: PaymentSummary } | null> {
     const attempt = readAttempt(await this.provider.recall(this.key()))
     if (attempt === null) return null
+    const { answered } = attempt
+    if (answered !== undefined && (answered.session === this.provider.session || this.now() > answered.at + this.again())) {
+      await this.provider.remember(this.key(), null)
+      return null
+    }
     try {
       const payment = await this.provider.payment(attempt.id)
       if (payment.state !== 'failed') return { attempt, payment }
@@ -190,7 +200,7 @@ class Purchase {
         problem = `the server cannot be reached: ${thrown instanceof Error ? thrown.message : String(thrown)}`
         continue
       }
-      if (response.ok) return this.handOver(response, payment)
+      if (response.ok) return this.handOver(response, attempt, payment)
       if (response.status === 402 || response.status === 400) {
         const code = refusal(response)
         if (code === 'invalid_exact_tvm_not_final') {
@@ -224,20 +234,31 @@ class Purchase {
     return toBase64(utf8(JSON.stringify(message)))
   }
 
-  /** Strikes the attempt out once the whole answer has been read. */
-  private async handOver(response: Response, payment: PaymentSummary): Promise<Response> {
+  /** Hands the answer over; once all of it has been read the attempt is over. */
+  private async handOver(response: Response, attempt: Attempt, payment: PaymentSummary): Promise<Response> {
     const problem = receiptProblem(response, payment, this.provider.network)
     this.options.onReceipt?.({ paymentId: payment.id, problem })
-    // A note that stays although it was answered only means that the same proof is shown once more.
-    const strike = () => this.provider.remember(this.key(), null).catch(() => {})
     if (response.body === null) {
-      await strike()
+      await this.over(attempt)
       return response
     }
-    // `flush` holds the end of the body back until the note is gone: who has read it all may buy the same thing again.
-    const watched = new Response(response.body.pipeThrough(new TransformStream({ flush: strike })), response)
+    // `flush` holds the end of the body back until that is durable: who has read it all may buy the same thing again.
+    const watched = new Response(response.body.pipeThrough(new TransformStream({ flush: () => this.over(attempt) })), response)
     Object.defineProperty(watched, 'url', { value: response.url })
     return watched
+  }
+
+  /** A note that cannot be changed is no harm: the same proof is then shown once more. */
+  private async over(attempt: Attempt): Promise<void> {
+    const answered = { session: this.provider.session, at: this.now() }
+    await this.provider.remember(this.key(), JSON.stringify({ ...attempt, answered })).catch(() => {})
+    setTimeout(() => void this.provider.inTurn(`fetch:${this.hash}`, () => this.strike(attempt.id)).catch(() => {}), this.again())
+  }
+
+  /** Takes the note away, unless it is of a later purchase by now. */
+  private async strike(id: Hex): Promise<void> {
+    const attempt = readAttempt(await this.provider.recall(this.key()))
+    if (attempt?.id === id && attempt.answered !== undefined) await this.provider.remember(this.key(), null)
   }
 
   /** The server has the proof and says no for good. The note is kept under the payment's own id. */
@@ -265,6 +286,10 @@ class Purchase {
     return `attempt:${this.hash}`
   }
 
+  private again(): number {
+    return this.options.againMs ?? 30_000
+  }
+
   private now(): number {
     return (this.options.now ?? Date.now)()
   }
@@ -277,7 +302,10 @@ function arrived(payment: PaymentSummary): boolean {
 function readAttempt(text: string | null): Attempt | null {
   const value = text === null ? null : parseJson(utf8(text))
   if (!isRecord(value) || typeof value['id'] !== 'string') return null
-  return { id: value['id'], resource: value['resource'], accepted: value['accepted'] as Requirements }
+  const attempt = { id: value['id'], resource: value['resource'], accepted: value['accepted'] as Requirements }
+  const answered = value['answered']
+  if (!isRecord(answered)) return attempt
+  return { ...attempt, answered: { session: String(answered['session']), at: Number(answered['at']) } }
 }
 
 /** The code of the server's refusal. */

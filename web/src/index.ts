@@ -68,6 +68,7 @@ export async function openNode(options: OpenOptions): Promise<RillNode> {
 
 /** A running node. All of its state is in the browser's database; this object can be thrown away at any time. */
 export class RillNode implements PaymentProvider {
+  readonly session: string = crypto.randomUUID()
   private readonly turns = new Map<string, Promise<unknown>>()
 
   /** @internal */

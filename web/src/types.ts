@@ -122,6 +122,8 @@ export type NodeEvent =
 export interface PaymentProvider {
   /** CAIP-2 name of the chain, e.g. `tvm:-3`. */
   readonly network: string
+  /** Random name of this life of the node: another one after the page was closed and opened again. */
+  readonly session: string
   snapshot(): Promise<Snapshot>
   /** Starts a payment, or finds the one with this id. Resolves when it is durable, not when it has arrived. */
   pay(order: PayOrder): Promise<PaymentSummary>

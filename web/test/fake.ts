@@ -48,6 +48,8 @@ export class FakeNode implements PaymentProvider {
   readonly notes = new Map<string, string>()
   /** Instruction keys by virtual key, as the merchant's node sees them. */
   readonly seen = new Map<string, string>()
+  /** Another one: the page was closed and opened again. */
+  session = 'first'
   peers = [RELAY]
   arrive: 'sent' | 'failed' | 'never' = 'sent'
   payFault: RillError | null = null

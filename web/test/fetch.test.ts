@@ -21,7 +21,7 @@ function story(name: string, act: (scene: Scene) => Promise<void>): void {
     const node = new FakeNode()
     const shop = await Shop.open(node)
     const paying = (options: Partial<PayingFetchOptions> = {}) =>
-      wrapFetch(node, { maxAmount: 2_000n, resendAfterMs: [1, 1], ...options })
+      wrapFetch(node, { maxAmount: 2_000n, resendAfterMs: [1, 1], againMs: 20, ...options })
     try {
       await act({ node, shop, paying })
     } finally {
@@ -39,6 +39,11 @@ async function fails(asking: Promise<unknown>, code: ErrorCode, moneyMayHaveMove
   assert.equal(error.code, code, error.message)
   assert.equal(error.moneyMayHaveMoved, moneyMayHaveMoved)
   return error
+}
+
+/** Notes of what was answered go by themselves. */
+async function forgotten(node: FakeNode): Promise<void> {
+  while (node.notes.size > 0) await new Promise((wake) => setTimeout(wake, 5))
 }
 
 story('what is free passes through and costs nothing', async ({ node, shop, paying }) => {
@@ -63,7 +68,7 @@ story('a protected resource is paid once and delivered, fee on top', async ({ no
   assert.equal(payment?.summary.amount, '1000')
   assert.equal(payment.summary.fee, '10')
   assert.equal(node.payments.size, 1)
-  assert.equal(node.notes.size, 0)
+  await forgotten(node)
 })
 
 story('the body of a request is part of what is bought', async ({ shop, paying }) => {
@@ -219,14 +224,29 @@ story('who has read a whole answer and asks again buys again', async ({ node, sh
   assert.equal(node.payments.size, 2)
 })
 
-story('an answer is delivered although the note cannot be struck out', async ({ node, shop, paying }) => {
+story('a page that was closed just when the answer came gets it again without paying', async ({ node, shop, paying }) => {
+  assert.equal(await (await paying({ againMs: 400 })(shop.url('/article'))).text(), '/article no. 1')
+  node.session = 'second'
+  assert.equal(await (await paying({ againMs: 400 })(shop.url('/article'))).text(), '/article no. 1')
+  assert.equal(node.payments.size, 1)
+})
+
+story('a page that is opened later buys again', async ({ node, shop, paying }) => {
+  let now = Date.now()
+  const paid = paying({ againMs: 400, now: () => now })
+  assert.equal(await (await paid(shop.url('/article'))).text(), '/article no. 1')
+  node.session = 'second'
+  now += 401
+  assert.equal(await (await paid(shop.url('/article'))).text(), '/article no. 2')
+})
+
+story('an answer is delivered although its note cannot be changed', async ({ node, shop, paying }) => {
   const remember = node.remember.bind(node)
-  node.remember = (name, text) => (text === null ? Promise.reject(new Error('the disk is full')) : remember(name, text))
-  const response = await paying()(shop.url('/article'))
-  assert.equal(await response.text(), '/article no. 1')
+  const full = () => Promise.reject(new Error('the disk is full'))
+  node.remember = (name, text) => (shop.delivered.length > 0 ? full() : remember(name, text))
+  assert.equal(await (await paying()(shop.url('/article'))).text(), '/article no. 1')
   node.remember = remember
-  const again = await paying()(shop.url('/article'))
-  assert.equal(await again.text(), '/article no. 1')
+  assert.equal(await (await paying()(shop.url('/article'))).text(), '/article no. 1')
   assert.equal(node.payments.size, 1)
 })
 
@@ -234,7 +254,7 @@ story('identical requests at once take turns and never share a note', async ({ n
   const paid = paying()
   const texts = await Promise.all([1, 2, 3].map(async () => (await paid(shop.url('/article'))).text()))
   assert.equal(node.payments.size, new Set(texts).size)
-  assert.equal(node.notes.size, 0)
+  await forgotten(node)
 })
 
 story('one invoice shown twice is paid once', async ({ node, shop, paying }) => {
