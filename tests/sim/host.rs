@@ -68,7 +68,7 @@ impl World {
         let Some(to) = self.wires.get(wire).map(|wire| wire.ends[1 - end].machine) else { return };
         self.note(|world| {
             let (from, to) = (world.name(from), world.name(to));
-            format!("{from} -> {to} {:?} ({} bytes)", Talk::of(&bytes), bytes.len())
+            format!("{from} -> {to} {id:?} {:?} ({} bytes)", Talk::of(&bytes), bytes.len())
         });
         self.saw_query(from, to, &bytes);
         let flight = self.wires.ask(wire, end, id, bytes);
@@ -137,6 +137,7 @@ impl World {
         if wire.cut || !end.open || lost && !wire.ends[1 - asker].open {
             return;
         }
+        self.note(|world| format!("{} hears the answer of {name:?}", world.name(end.machine)));
         self.wires.land(id);
         let event = LinkEvent::Answer { id: name, bytes };
         self.feed(end.machine, Input::Link(end.link, event));
