@@ -8,21 +8,18 @@ use std::{
     process::Stdio,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    sync::mpsc,
-};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::{
+    folder::Folder,
     pack,
     report::Report,
     root, setup,
     shell::program,
-    site::{self, Order},
-    stage::{PRICE, Programs, RELAY_DEPOSIT, Stage, TON, relay_fee, until},
+    stage::{Built, PRICE, RELAY_DEPOSIT, Stage, TON, relay_fee, until},
     sums::{Nodes, Orders, Sums, channel, key, number},
     test::npm,
 };
@@ -49,55 +46,52 @@ const SITE: &str = "web/dist/demo";
 const DEPOSIT: u128 = 10;
 
 pub(crate) async fn run(options: Options, report: &mut Report) -> Result<()> {
-    let programs = prepare(report).await?;
+    let built = prepare(report).await?;
     let chromium = match options.once {
         true => Some(browser(report).await?),
         false => None,
     };
     let folder = Folder::choose(options.dir)?;
-    let stage = Stage::start(&programs, folder.path(), report).await?;
-    let address = site::serve(root().join(SITE), &stage.for_page()?, options.port, None).await?;
-    let page = format!("http://{address}/");
-    report.say(&format!("page: {page}"));
+    let stage = Stage::start(&built, folder.path(), options.port, None, report).await?;
     let Some(chromium) = chromium else {
         println!(
-            "\nOpen {page} in a browser. Logs and data are in {}. Ctrl-C ends everything.",
+            "\nOpen {} in a browser. Logs and data are in {}. Ctrl-C ends everything.\n",
+            stage.page,
             folder.path().display()
         );
         return stage.watch().await;
     };
     let picture = std::path::absolute(root().join(&options.screenshot))?;
-    once(&stage, &page, &chromium, &picture, report).await
+    once(&stage, &chromium, &picture, report).await
 }
 
 /// Builds all that the demo needs.
-async fn prepare(report: &mut Report) -> Result<Programs> {
+pub(crate) async fn prepare(report: &mut Report) -> Result<Built> {
     setup::node().await?;
     setup::for_wasm(report).await?;
-    let programs = report.step("build the local chain and the node", Programs::build()).await?;
     let sizes = report.step("build the wasm node", pack::build(false)).await?;
     report.say(&sizes.to_string());
     let _alone = pack::alone()?;
     report.step("build the page", npm("web", "build")).await?;
-    Ok(programs)
+    let programs = Built::with_page(root().join(SITE));
+    report.step("build the local chain and the node", programs).await
 }
 
 /// What opening pages without a screen needs.
-async fn browser(report: &mut Report) -> Result<PathBuf> {
+pub(crate) async fn browser(report: &mut Report) -> Result<PathBuf> {
     setup::packages("tests/e2e", report).await?;
     setup::chromium(report).await
 }
 
 /// One visit by a headless Chromium, then the sums.
-async fn once(
+pub(crate) async fn once(
     stage: &Stage,
-    page: &str,
     chromium: &Path,
     picture: &Path,
     report: &Report,
 ) -> Result<()> {
     let order = json!({
-        "page": page,
+        "page": stage.page,
         "chromium": chromium,
         "screenshot": picture,
         "deposit": DEPOSIT.to_string(),
@@ -140,13 +134,12 @@ async fn visit(script: &str, order: &Value, report: &Report) -> Result<Value> {
 
 /// Many payments by one page; gives the figures that its script prints.
 pub(crate) async fn measure(report: &mut Report) -> Result<Value> {
-    let programs = prepare(report).await?;
+    let built = prepare(report).await?;
     let chromium = browser(report).await?;
     let folder = Folder::choose(None)?;
-    let stage = Stage::start(&programs, folder.path(), report).await?;
-    let address = site::serve(root().join(SITE), &stage.for_page()?, 0, None).await?;
+    let stage = Stage::start(&built, folder.path(), 0, None, report).await?;
     let order = json!({
-        "page": format!("http://{address}/"),
+        "page": stage.page,
         "chromium": chromium,
         "deposit": DEPOSIT.to_string(),
     });
@@ -188,115 +181,4 @@ async fn report_sums(stage: &Stage, page: &Value) -> Result<Sums> {
         sums.on_chain(&stage.contract(name, address, deposits).await?)?;
     }
     Ok(sums)
-}
-
-/// The demo once, then the page's bad days (those that match `only`), for `cargo xtask test`.
-pub(crate) async fn end_to_end(only: Option<String>, report: &mut Report) -> Result<()> {
-    let programs = prepare(report).await?;
-    let chromium = browser(report).await?;
-    if only.is_none() {
-        let folder = Folder::choose(None)?;
-        let stage = Stage::start(&programs, folder.path(), report).await?;
-        let address = site::serve(root().join(SITE), &stage.for_page()?, 0, None).await?;
-        let picture = root().join("target/page.png");
-        let page = format!("http://{address}/");
-        once(&stage, &page, &chromium, &picture, report).await.context("demo")?;
-    }
-
-    let mut folder = Folder::choose(None)?;
-    let mut stage = Stage::start(&programs, folder.path(), report).await?;
-    let (sender, mut orders) = mpsc::channel(1);
-    let address = site::serve(root().join(SITE), &stage.for_page()?, 0, Some(sender)).await?;
-    let mut tests = program("node", "tests/e2e");
-    tests.args(["--test", "--test-reporter=spec"]);
-    if let Some(only) = only {
-        tests.args(["--test-name-pattern", &only]);
-    }
-    tests
-        .arg("page.test.mjs")
-        .env("RILL_PAGE", format!("http://{address}/"))
-        .env("RILL_CHROMIUM", &chromium)
-        .stdin(Stdio::null());
-    let visits = async {
-        let status = obeying(&mut stage, &mut orders, tests.status()).await?;
-        if !status.success() {
-            let logs = folder.keep();
-            bail!(
-                "the page does not hold: the test above tells which, logs are in {}",
-                logs.display()
-            );
-        }
-        Ok(())
-    };
-    report.step("the page on bad days", visits).await
-}
-
-/// Waits for the tests and stops and starts parts of the demo as they ask.
-async fn obeying<T>(
-    stage: &mut Stage,
-    orders: &mut mpsc::Receiver<Order>,
-    tests: impl Future<Output = std::io::Result<T>>,
-) -> Result<T> {
-    tokio::pin!(tests);
-    loop {
-        tokio::select! {
-            ended = &mut tests => return ended.context("the tests cannot be started"),
-            Some(order) = orders.recv() => obey(stage, order).await,
-        }
-    }
-}
-
-async fn obey(stage: &mut Stage, order: Order) {
-    let Order { part, action, done } = order;
-    let result = async {
-        let part = match part.as_str() {
-            "relay" => &mut stage.relay.part,
-            "merchant" => &mut stage.merchant.part,
-            "shop" => &mut stage.shop,
-            other => bail!("there is no part `{other}`: relay, merchant, shop"),
-        };
-        match action.as_str() {
-            "stop" => part.stop().await,
-            "start" => part.start_again().await,
-            other => bail!("`{other}` cannot be done: stop, start"),
-        }
-    };
-    // Whoever asked may have left.
-    let _ = done.send(result.await);
-}
-
-/// Where the demo keeps its things.
-enum Folder {
-    Temporary(tempfile::TempDir),
-    Kept(PathBuf),
-}
-
-impl Folder {
-    fn choose(dir: Option<PathBuf>) -> Result<Self> {
-        let Some(dir) = dir else {
-            let made = tempfile::Builder::new().prefix("rill-demo-").tempdir();
-            return Ok(Self::Temporary(made.context("no temporary folder can be made")?));
-        };
-        std::fs::create_dir_all(&dir)
-            .with_context(|| format!("{} cannot be made", dir.display()))?;
-        let empty = std::fs::read_dir(&dir)?.next().is_none();
-        // The chain starts anew each time: nodes of an earlier one would not find their channels.
-        ensure!(empty, "{} is not empty: choose a new folder", dir.display());
-        Ok(Self::Kept(dir.canonicalize()?))
-    }
-
-    /// Leaves a temporary folder behind, to be looked at.
-    fn keep(&mut self) -> PathBuf {
-        if let Self::Temporary(dir) = self {
-            dir.disable_cleanup(true);
-        }
-        self.path().to_owned()
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Self::Temporary(dir) => dir.path(),
-            Self::Kept(dir) => dir,
-        }
-    }
 }

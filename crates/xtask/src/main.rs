@@ -5,6 +5,8 @@
 
 mod bench;
 mod demo;
+mod e2e;
+mod folder;
 mod http;
 mod pack;
 mod report;
@@ -79,7 +81,7 @@ async fn obey(command: Command, report: &mut Report) -> anyhow::Result<()> {
     match command {
         Command::Demo(options) => demo::run(options, report).await,
         Command::Test => test::run(report).await,
-        Command::E2e { only } => demo::end_to_end(only, report).await,
+        Command::E2e { only } => e2e::run(only, report).await,
         Command::Bench(options) => bench::run(options, report).await,
         Command::Wasm { force } => wasm(force, report).await,
         Command::Setup => setup::everything(report).await,

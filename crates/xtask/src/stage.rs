@@ -4,6 +4,7 @@
 //! the faucet, a channel between them, and at last what a visitor sees.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,12 +12,16 @@ use std::{
 use anyhow::{Context, Result, bail};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
 
 use crate::{
     http::Api,
     report::Report,
     shell::{cargo, output},
+    site::{self, Order},
     sums::{Contract, channel, key, number},
     tree::Process,
 };
@@ -38,14 +43,17 @@ pub(crate) fn relay_fee() -> u128 {
     (PRICE * RELAY_FEE_PPM / 1_000_000).max(RELAY_MIN_FEE)
 }
 
-/// The compiled programs of the workspace.
-pub(crate) struct Programs {
+/// What was built for the demo. A stage runs copies, so that building again does not disturb it.
+pub(crate) struct Built {
     devnet: PathBuf,
     rill: PathBuf,
+    /// Folder of the page.
+    site: PathBuf,
 }
 
-impl Programs {
-    pub(crate) async fn build() -> Result<Self> {
+impl Built {
+    /// Compiles the programs; the page in `site` must be there already.
+    pub(crate) async fn with_page(site: PathBuf) -> Result<Self> {
         let mut command = cargo();
         command.args(["build", "--package", "devnet", "--bin", "devnet"]);
         command.args(["--package", "daemon", "--bin", "rill"]);
@@ -58,8 +66,36 @@ impl Programs {
                 .find(|file| file.file_stem().is_some_and(|stem| stem == name))
                 .with_context(|| format!("cargo built no program `{name}`"))
         };
-        Ok(Self { devnet: executable("devnet")?, rill: executable("rill")? })
+        Ok(Self { devnet: executable("devnet")?, rill: executable("rill")?, site })
     }
+
+    fn copy_to(&self, folder: &Path) -> Result<Self> {
+        let programs = folder.join("programs");
+        let copy = Self {
+            devnet: programs.join("devnet"),
+            rill: programs.join("rill"),
+            site: folder.join("page"),
+        };
+        fs::create_dir_all(&programs)?;
+        fs::copy(&self.devnet, &copy.devnet)?;
+        fs::copy(&self.rill, &copy.rill)?;
+        copy_folder(&self.site, &copy.site)?;
+        Ok(copy)
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 /// A process and how to start it again.
@@ -126,7 +162,7 @@ pub(crate) struct Daemon {
 impl Daemon {
     async fn start(
         name: &'static str,
-        programs: &Programs,
+        rill: &Path,
         chain: &Part,
         more: &[String],
         folder: &Path,
@@ -138,10 +174,10 @@ impl Daemon {
         args.extend(words(&["--liteserver-key", chain.said("/liteserver/key")?]));
         args.extend(words(&["--devnet", chain.said("/control")?]));
         args.extend_from_slice(more);
-        let mut part = Part::start(name, &programs.rill, args, folder).await?;
+        let mut part = Part::start(name, rill, args, folder).await?;
         part.keep_address("--http", "/http")?;
         part.keep_address("--udp", "/adnl")?;
-        let config = std::fs::read_to_string(home.join("rill.toml"))
+        let config = fs::read_to_string(home.join("rill.toml"))
             .with_context(|| format!("{name} wrote no config file"))?;
         let config: toml::Table = toml::from_str(&config).context("rill.toml")?;
         let token = config.get("keys").and_then(|keys| keys.get("admin_token"));
@@ -163,13 +199,23 @@ pub(crate) struct Stage {
     pub(crate) relay: Daemon,
     pub(crate) merchant: Daemon,
     pub(crate) shop: Part,
+    /// Address of the page.
+    pub(crate) page: String,
 }
 
 impl Stage {
-    /// Starts everything but the page's server, telling each step.
-    pub(crate) async fn start(programs: &Programs, folder: &Path, report: &Report) -> Result<Self> {
+    /// Starts everything in `folder`, telling each step. The page is served on `port`; `orders` takes what tests
+    /// want stopped and started.
+    pub(crate) async fn start(
+        built: &Built,
+        folder: &Path,
+        port: u16,
+        orders: Option<mpsc::Sender<Order>>,
+        report: &Report,
+    ) -> Result<Self> {
+        let built = built.copy_to(folder).context("the built programs cannot be copied")?;
         let args = words(&["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"]);
-        let chain = Part::start("devnet", &programs.devnet, args, folder).await?;
+        let chain = Part::start("devnet", &built.devnet, args, folder).await?;
         let control = Api::new(chain.said("/control")?, None);
         report.say(&format!(
             "chain: running, liteserver {}, control {}",
@@ -179,8 +225,8 @@ impl Stage {
 
         let mut terms = words(&["--relay-min-fee", &coins(RELAY_MIN_FEE)]);
         terms.extend(words(&["--relay-fee-ppm", &RELAY_FEE_PPM.to_string()]));
-        let relay = Daemon::start("relay", programs, &chain, &terms, folder).await?;
-        let merchant = Daemon::start("merchant", programs, &chain, &[], folder).await?;
+        let relay = Daemon::start("relay", &built.rill, &chain, &terms, folder).await?;
+        let merchant = Daemon::start("merchant", &built.rill, &chain, &[], folder).await?;
         for node in [&relay, &merchant] {
             report.say(&format!(
                 "{}: node {} at {}",
@@ -201,32 +247,39 @@ impl Stage {
         shop.extend(words(&["--price", &coins(PRICE), "--dir"]));
         shop.push(folder.join("shop").display().to_string());
         shop.extend(terms);
-        let mut shop = Part::start("shop", &programs.rill, shop, folder).await?;
+        let mut shop = Part::start("shop", &built.rill, shop, folder).await?;
         shop.keep_address("--listen", "/http")?;
         report.say(&format!("shop: articles for {} TON at {}", coins(PRICE), shop.said("/http")?));
-        Ok(Self { chain, control, relay, merchant, shop })
-    }
 
-    /// What the page reads first.
-    pub(crate) fn for_page(&self) -> Result<Value> {
-        Ok(json!({
-            "invitation": self.relay.invitation,
-            "faucet": format!("{}/faucet", self.relay.api.url),
-            "shop": self.shop.said("/url")?,
+        let for_page = json!({
+            "invitation": relay.invitation,
+            "faucet": format!("{}/faucet", relay.api.url),
+            "shop": shop.said("/url")?,
             "network": "tvm:-3",
             "passphrase": "demo",
-        }))
+        });
+        let address = site::serve(built.site, &for_page, port, orders).await?;
+        let page = format!("http://{address}/");
+        report.say(&format!("page: {page}"));
+        Ok(Self { chain, control, relay, merchant, shop, page })
     }
 
-    /// Ends with an error as soon as a part has ended by itself.
+    /// Tells what the parts log, until one of them ends by itself; that is an error.
     pub(crate) async fn watch(mut self) -> Result<()> {
+        const PAUSE: Duration = Duration::from_millis(100);
+        let mut parts =
+            [&mut self.chain, &mut self.relay.part, &mut self.merchant.part, &mut self.shop];
+        for part in &mut parts {
+            part.process.log.skip();
+        }
         loop {
-            for part in
-                [&mut self.chain, &mut self.relay.part, &mut self.merchant.part, &mut self.shop]
-            {
+            for part in &mut parts {
+                for line in part.process.log.news() {
+                    println!("{:>8}  {}", part.name, told(&line));
+                }
                 part.process.alive()?;
             }
-            sleep(Duration::from_secs(1)).await;
+            sleep(PAUSE).await;
         }
     }
 
@@ -308,6 +361,25 @@ pub(crate) async fn until<T>(
         sleep(PAUSE).await;
     }
 }
+
+/// A line of a log for the terminal: without its time and origin, long hex cut short.
+fn told(line: &str) -> String {
+    let words = line.split_whitespace().skip(1);
+    let words = words.skip_while(|word| *word == "INFO" || word.ends_with("devnet:"));
+    let shorten = |word: &str| {
+        let (head, hex) = word.rsplit_once(['=', '/']).unwrap_or(("", word));
+        let hex = hex.trim_matches('"');
+        let long = hex.len() == KEY_DIGITS && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match (long, head) {
+            (false, _) => word.to_owned(),
+            (true, "") => short(hex).to_owned(),
+            (true, head) => format!("{head}={}", short(hex)),
+        }
+    };
+    words.map(shorten).collect::<Vec<_>>().join(" ")
+}
+
+const KEY_DIGITS: usize = 64;
 
 /// Nano as TON.
 pub(crate) fn coins(nano: u128) -> String {

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::{
-    demo, pack,
+    e2e, pack,
     report::Report,
     setup,
     shell::{self, cargo, program},
@@ -33,7 +33,7 @@ pub(crate) async fn run_all(report: &mut Report) -> Result<()> {
     }
 
     setup::packages("tests/e2e", report).await?;
-    demo::end_to_end(None, report).await
+    e2e::run(None, report).await
 }
 
 /// As [`run_all`], with the table whatever happens.

@@ -5,7 +5,8 @@
 
 use std::{
     ffi::OsStr,
-    fs::File,
+    fs::{self, File},
+    io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -29,7 +30,14 @@ pub(crate) struct Process {
     name: &'static str,
     child: Child,
     lines: tokio::io::Lines<BufReader<ChildStdout>>,
-    log: PathBuf,
+    pub(crate) log: Log,
+}
+
+/// What a process writes to standard error, in a file.
+pub(crate) struct Log {
+    path: PathBuf,
+    /// Bytes that [`Log::news`] has given.
+    told: u64,
 }
 
 impl Process {
@@ -56,7 +64,12 @@ impl Process {
         command.stderr(file.with_context(|| format!("{} cannot be written", log.display()))?);
         let mut child = command.spawn().with_context(|| format!("{name} cannot be started"))?;
         let out = child.stdout.take().context("the child has no standard output")?;
-        Ok(Self { name, child, lines: BufReader::new(out).lines(), log })
+        Ok(Self {
+            name,
+            child,
+            lines: BufReader::new(out).lines(),
+            log: Log { path: log, told: 0 },
+        })
     }
 
     /// Waits for the one line of JSON that says `"ready": true`.
@@ -74,21 +87,17 @@ impl Process {
             Ok(Ok(Some(json))) => Ok(json),
             Ok(Ok(None)) => {
                 let status = self.child.wait().await?;
-                bail!(
-                    "{} ended with {status} before it was ready:\n{}",
-                    self.name,
-                    self.last_words()
-                )
+                bail!("{} ended with {status} before it was ready:\n{}", self.name, self.log.end())
             }
             Ok(Err(error)) => Err(error),
-            Err(_) => bail!("{} was not ready in time:\n{}", self.name, self.last_words()),
+            Err(_) => bail!("{} was not ready in time:\n{}", self.name, self.log.end()),
         }
     }
 
     /// An error if the process is no longer running.
     pub(crate) fn alive(&mut self) -> Result<()> {
         if let Some(status) = self.child.try_wait()? {
-            bail!("{} ended with {status}:\n{}", self.name, self.last_words());
+            bail!("{} ended with {status}:\n{}", self.name, self.log.end());
         }
         Ok(())
     }
@@ -97,13 +106,37 @@ impl Process {
     pub(crate) async fn kill(&mut self) -> Result<()> {
         self.child.kill().await.with_context(|| format!("{} cannot be ended", self.name))
     }
+}
 
-    /// The end of its log.
-    fn last_words(&self) -> String {
+impl Log {
+    /// The last lines.
+    fn end(&self) -> String {
         const LINES: usize = 15;
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let text = fs::read_to_string(&self.path).unwrap_or_default();
         let lines: Vec<_> = text.lines().collect();
         let from = lines.len().saturating_sub(LINES);
         lines.get(from..).unwrap_or_default().join("\n")
+    }
+
+    /// Leaves out what is there now.
+    pub(crate) fn skip(&mut self) {
+        self.told = fs::metadata(&self.path).map_or(0, |meta| meta.len());
+    }
+
+    /// Whole lines that were added since the last call.
+    pub(crate) fn news(&mut self) -> Vec<String> {
+        let mut added = Vec::new();
+        let read = File::open(&self.path).and_then(|mut file| {
+            file.seek(SeekFrom::Start(self.told))?;
+            file.read_to_end(&mut added)
+        });
+        if read.is_err() {
+            return Vec::new();
+        }
+        let whole =
+            added.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at.saturating_add(1));
+        added.truncate(whole);
+        self.told = self.told.saturating_add(whole as u64);
+        String::from_utf8_lossy(&added).lines().map(str::to_owned).collect()
     }
 }
