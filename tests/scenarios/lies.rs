@@ -4,6 +4,7 @@
 use channel::{
     Deadline, Nano,
     conditional::slot,
+    conditionals::Conditionals,
     garlic::Hop,
     key::{PublicKey, SecretKey},
     proof::Touched,
@@ -12,7 +13,8 @@ use channel::{
     semichannel::SignedSemi,
     tl::{Action, Answer, ProposeAction, Query},
 };
-use tests::{Adversary, Id, Manner, Outcome, Plan, World, milli, ton};
+use node::io::CommandError;
+use tests::{Adversary, Id, Manner, Outcome, Plan, World, milli, story::WHILE_MS, ton};
 
 /// Mallory has a channel with a relay, behind which sits bob.
 pub(crate) fn before_a_relay() -> (World, Adversary, Id, Id) {
@@ -79,6 +81,14 @@ fn a_lying_state_is_refused_for_the_reason_that_the_network_knows() {
     let lie = mallory.honest_but(|state| state.data.conditionals = [1; 32]);
     refused(world, &mut mallory, &lie, "update proof can be empty only when hash is zero");
 
+    let mut lie = mallory.honest_but(|state| state.data.conditionals = [2; 32]);
+    lie.conditionals = Some(lie.state.clone());
+    refused(world, &mut mallory, &lie, "incorrect update proof: not a merkle proof cell");
+
+    let mut lie = mallory.honest();
+    lie.conditionals = another_dictionary().prove(&Touched::Nothing);
+    refused(world, &mut mallory, &lie, "incorrect update proof: incorrect proof hash");
+
     let lie = mallory.honest_but(|state| state.data.seqno = seqno);
     assert!(mallory.propose(world, &lie).is_ok(), "the same content again is a repetition");
     let lie = mallory.honest_but(|state| {
@@ -112,6 +122,39 @@ fn a_lying_state_is_refused_for_the_reason_that_the_network_knows() {
     // After all of that the channel still works.
     mallory.go(world, &Intent::Increment { want_response: false }).expect("an honest proposal");
     assert_eq!(world.balance(relay, mallory.id), ton(10));
+}
+
+/// A dictionary of some other channel.
+fn another_dictionary() -> Conditionals {
+    let mut conditionals = Conditionals::new();
+    let promise = channel::Conditional {
+        key: SecretKey::from_seed([48; 32]).public(),
+        capacity: ton(1),
+        fee: Nano(0),
+        prepay: Nano(0),
+        deadline: Deadline(u32::MAX),
+    };
+    conditionals.insert(promise).expect("an empty dictionary has room");
+    conditionals
+}
+
+#[test]
+fn in_a_dispute_no_value_moves() {
+    let (mut world, mut mallory, relay, bob) = before_a_relay();
+    let world = &mut world;
+    let hops = relayed(world, relay, bob);
+    let (conditional, orders) = mallory.orders(&SecretKey::from_seed([47; 32]), &hops);
+
+    world.dispute(mallory.address());
+    mallory.listen(world, WHILE_MS);
+
+    let closed = "channel is currently not accepting new actions";
+    let lie = mallory.promise(conditional, orders);
+    refused(world, &mut mallory, &lie, closed);
+    let action = Action::RequestRemoveVirtual { key: conditional.key };
+    assert_eq!(mallory.request(world, action), Err(closed.to_owned()));
+    let payment = world.plan_payment(relay, &[mallory.id], ton(1));
+    assert!(matches!(world.order(&payment), Err(CommandError::NoChannel { .. })));
 }
 
 #[test]
@@ -245,6 +288,15 @@ fn a_promise_that_does_not_hold_is_refused() {
     let (same, for_bob) = mallory.orders(&secret, &elsewhere);
     let lie = mallory.promise(same, for_bob);
     refused_but_goes_on(world, mallory, &lie, "failed to decrypt instruction: not found");
+
+    // For the receiver itself, with the money locked to one key and the final state signed by another.
+    let (locked, _) = mallory.orders(&secret, &[Hop { fee: Nano(0), ..hops[0] }]);
+    let (_, mut forged) =
+        mallory.orders(&SecretKey::from_seed([49; 32]), &[Hop { fee: Nano(0), ..hops[0] }]);
+    forged.channel_key = secret.public();
+    forged.signature = secret.sign(&forged.signed_bytes());
+    let lie = mallory.promise(locked, forged);
+    refused_but_goes_on(world, mallory, &lie, "final state is incorrect");
 
     // A proposal without the promise that it names.
     let ours = mallory.channel().ours.conditionals.clone();

@@ -1,6 +1,11 @@
 //! What is not money but can stop it: locks, and bytes that mean nothing.
 
-use channel::{Nano, key::SecretKey, tl::Query};
+use channel::{
+    Nano,
+    key::SecretKey,
+    semichannel::{SemiBody, SemiChannel, SignedSemi},
+    tl::{Action, ProposeAction, Query},
+};
 use tests::{Adversary, Outcome, Plan, World, story::WHILE_MS, ton};
 
 use crate::lies::{before_a_relay, reason, relayed};
@@ -50,6 +55,18 @@ fn a_lock_belongs_to_one_channel_and_giving_it_back_twice_is_harmless() {
     );
     let unlocked = |lock_id| Query::IsChannelUnlocked { lock_id, channel: with_bob };
     assert_eq!(reason(bob.ask(&mut world, &unlocked(7))), "", "alice holds none herself");
+
+    // Under the lock of somebody else a proposal is not even looked at.
+    let channel_id = channel::ChannelId([0; 16]);
+    let state = SemiChannel { channel_id, data: SemiBody::default(), counterparty: None };
+    let proposal = ProposeAction {
+        lock_id: 8,
+        channel: with_bob,
+        action: Action::IncrementStates { want_response: false },
+        state: SignedSemi::sign(state, &bob.key).to_cell(),
+        conditionals: None,
+    };
+    assert_eq!(bob.propose(&mut world, &proposal), Err("channel is busy".to_owned()));
 
     // A lock that nobody uses runs out.
     bob.listen(&mut world, 11_000);

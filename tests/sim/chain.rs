@@ -109,6 +109,14 @@ impl Chain {
         }
     }
 
+    /// Puts a channel's contract into quarantine; only where rules are enough.
+    pub fn dispute(&mut self, address: Address, now: u32) {
+        match self {
+            Self::Rules(ledger) => ledger.dispute(address, now),
+            Self::Devnet(_) => panic!("on the local chain a signed message starts a dispute"),
+        }
+    }
+
     /// A message from nobody in particular, with coins from the faucet; only where rules are enough.
     pub fn send(&mut self, to: Address, value: Nano, body: Cell) {
         match self {

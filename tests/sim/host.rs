@@ -288,6 +288,13 @@ impl World {
         self.expect_block();
     }
 
+    /// Somebody starts to close a channel without its other side; only where rules are enough.
+    pub fn dispute(&mut self, address: Address) {
+        let now = self.now().seconds();
+        self.chain.dispute(address, now);
+        self.expect_block();
+    }
+
     /// What a puppet has heard since it was asked last.
     pub fn heard(&mut self, id: Id) -> Vec<(node::io::LinkId, LinkEvent)> {
         match &mut self.machine_mut(id).body {

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use channel::{
     amount::Nano,
     cell::{Cell, CellBuilder, CellSlice},
-    contract::Address,
+    contract::{self, Address},
     key::{PublicKey, Signature},
+    semichannel::SemiBody,
 };
 use node::{
     config::Codes,
@@ -313,6 +314,22 @@ impl Ledger {
             });
         }
         Ok(())
+    }
+
+    /// Somebody has started to close this channel alone: its contract is in quarantine from now on.
+    pub fn dispute(&mut self, address: Address, now: u32) {
+        let account = self.accounts.get_mut(&address).expect("an open channel has a contract");
+        let data = account.data.as_ref().expect("a contract has data");
+        let mut storage = contract::Storage::from_cell(data).expect("a channel's data");
+        storage.quarantine = Some(contract::Quarantine {
+            state_a: SemiBody::default(),
+            state_b: SemiBody::default(),
+            starts: now,
+            committed_by_a: true,
+            challenged: false,
+        });
+        account.data = Some(storage.to_cell());
+        self.changed.insert(address);
     }
 
     /// A message from nobody in particular, with coins from the faucet.
