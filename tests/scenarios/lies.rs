@@ -85,7 +85,7 @@ fn a_lying_state_is_refused_for_the_reason_that_the_network_knows() {
     lie.conditionals = Some(lie.state.clone());
     refused(world, &mut mallory, &lie, "incorrect update proof: not a merkle proof cell");
 
-    let mut lie = mallory.honest();
+    let mut lie = mallory.honest_but(|state| state.data.sent = Nano(1));
     lie.conditionals = another_dictionary().prove(&Touched::Nothing);
     refused(world, &mut mallory, &lie, "incorrect update proof: incorrect proof hash");
 
