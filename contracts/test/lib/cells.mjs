@@ -1,7 +1,7 @@
 // Every layout that the channel reads or writes, written once more and independently of the contract.
 import core from '@ton/core'
 
-const { Cell, beginCell, contractAddress } = core
+const { Cell, Dictionary, beginCell, contractAddress } = core
 
 export const OP = {
   init: 0x79ae99b5,
@@ -12,6 +12,8 @@ export const OP = {
   challenge: 0x9a77c0db,
   settle: 0x56c39b4c,
   finish: 0x25432a91,
+  claim: 0xdab44a08,
+  dispute: 0x17cf7d41,
   notification: 0x7362d09c,
   takeWallet: 0xd1735400,
   closed: 0xdddc88ba,
@@ -197,6 +199,153 @@ export function commitBody({ withdrawA, withdrawB, tag = TAG.commit, ...terms })
 
 export function commitMessage({ keyA, keyB, ...terms }) {
   return signedByBoth(OP.commit, keyA, keyB, commitBody(terms))
+}
+
+/** The cell that a side signs: its own ledger and what it knows of the other side's. */
+export function stateCell({ id, own, counterparty, tag = TAG.state }) {
+  return beginCell()
+    .storeUint(tag, 32)
+    .storeUint(id, 128)
+    .store(storeBody(own))
+    .storeMaybeRef(counterparty ? beginCell().store(storeBody(counterparty)).endCell() : null)
+    .endCell()
+}
+
+/** `key` absent: a state that was never signed. */
+export function signedState({ key, ...state }) {
+  const cell = stateCell(state)
+  return beginCell().storeBuffer(key ? key.sign(cell.hash()) : NO_SIGNATURE).storeRef(cell).endCell()
+}
+
+function disputeBody({ id, stateA, stateB, tag }) {
+  return beginCell().storeUint(tag, 32).storeUint(id, 128).storeRef(stateA).storeRef(stateB).endCell()
+}
+
+export function startMessage({ byA, key, tag = TAG.start, ...body }) {
+  return signedByOne(OP.start, byA, key, disputeBody({ ...body, tag }))
+}
+
+export function challengeMessage({ byA, key, tag = TAG.challenge, ...body }) {
+  return signedByOne(OP.challenge, byA, key, disputeBody({ ...body, tag }))
+}
+
+export function finishMessage() {
+  return beginCell().storeUint(OP.finish, 32).endCell()
+}
+
+export function claimMessage(isA) {
+  return beginCell().storeUint(OP.claim, 32).storeBit(isA).endCell()
+}
+
+/** The code that every conditional ends in. */
+export const CONDITION_CODE = Cell.fromHex(
+  'b5ee9c72010101010023000042058308d7186607f91101f823beb0f29803fa00305202bb5331bbb0f29a58a101a0',
+)
+
+/** One PUSHINT instruction in its shortest form, as the network encodes conditionals. */
+export function storePushInt(value) {
+  const bits = value === 0n ? 1 : value.toString(2).length + 1
+  return builder => {
+    if (bits <= 8) builder.storeUint(0x80, 8).storeInt(value, 8)
+    else if (bits <= 16) builder.storeUint(0x81, 8).storeInt(value, 16)
+    else {
+      const bytes = Math.ceil((Math.max(bits, 19) - 19) / 8)
+      const width = 19 + 8 * bytes
+      builder.storeUint(0x82, 8).storeUint(bytes, 5)
+      if (width > 256) builder.storeUint(0, width - 256).storeUint(value, 256)
+      else builder.storeUint(value, width)
+    }
+  }
+}
+
+/**
+ * A promise of up to `capacity` plus `fee` until `deadline`.
+ *
+ * @param {{ fee?: bigint, capacity: bigint, prepay?: bigint, deadline: number, key: Buffer, code?: Cell }} conditional
+ */
+export function conditionalCell({ fee = 0n, capacity, prepay = 0n, deadline, key, code = CONDITION_CODE }) {
+  return beginCell()
+    .store(storePushInt(fee))
+    .store(storePushInt(capacity))
+    .store(storePushInt(prepay))
+    .store(storePushInt(BigInt(deadline)))
+    .store(storePushInt(BigInt(`0x${key.toString('hex')}`)))
+    .storeRef(code)
+    .endCell()
+}
+
+/** The slot of a conditional: the first four bytes of its key, little endian. */
+export const slotOf = key => key.readUInt32LE(0)
+
+/** A resolve: `amount` signed by the virtual key. */
+export function resolveCell(virtualKey, amount) {
+  const payload = beginCell().storeCoins(amount)
+  payload.storeUint(0, (8 - (payload.bits % 8)) % 8)
+  const bytes = payload.endCell().beginParse().loadBuffer(payload.bits / 8)
+  return beginCell().storeBuffer(virtualKey.sign(bytes)).storeBuffer(bytes).endCell()
+}
+
+const INLINE = {
+  serialize: (cell, builder) => builder.storeSlice(cell.beginParse()),
+  parse: slice => {
+    const cell = slice.asCell()
+    slice.skip(slice.remainingBits)
+    while (slice.remainingRefs > 0) slice.loadRef()
+    return cell
+  },
+}
+
+/** A dictionary with 32-bit keys whose values are the bits and refs of cells, inline. */
+export function dictionary(entries = []) {
+  const dict = Dictionary.empty(Dictionary.Keys.Uint(32), INLINE)
+  for (const [slot, cell] of entries) dict.set(slot, cell)
+  return dict
+}
+
+/** The root hash that a side signs, 0 for no entries. */
+export function rootHash(dict) {
+  if (dict.size === 0) return 0n
+  return BigInt(`0x${beginCell().storeDictDirect(dict).endCell().hash().toString('hex')}`)
+}
+
+/** `resolves`: [slot, resolve cell]; `proof`: a Merkle proof cell of the other side's dictionary. */
+export function settleMessage({ fromA, key, id, resolves, proof, tag = TAG.settle }) {
+  const body = beginCell()
+    .storeUint(tag, 32)
+    .storeUint(id, 128)
+    .storeDict(dictionary(resolves))
+    .storeRef(proof)
+    .endCell()
+  return signedByOne(OP.settle, fromA, key, body)
+}
+
+export function takeWalletMessage(wallet) {
+  return beginCell().storeUint(OP.takeWallet, 32).storeUint(0, 64).storeAddress(wallet).storeBit(0).endCell()
+}
+
+/** A jetton wallet's word that jettons have come; `payload` inline or in a ref. */
+export function notificationMessage({ amount, sender, payload, inline = true }) {
+  const message = beginCell().storeUint(OP.notification, 32).storeUint(0, 64).storeCoins(amount).storeAddress(sender)
+  if (!payload) return message.storeBit(0).endCell()
+  return (inline ? message.storeBit(0).storeSlice(payload.beginParse()) : message.storeBit(1).storeRef(payload)).endCell()
+}
+
+/** Reads the quarantine cell of a channel. */
+export function readQuarantine(cell) {
+  const s = cell.beginParse()
+  const body = () => ({ seqno: s.loadUintBig(64), sent: s.loadCoins(), hash: s.loadUintBig(256) })
+  return {
+    a: body(),
+    b: body(),
+    starts: s.loadUint(32),
+    byA: s.loadBit(),
+    challenged: s.loadBit(),
+    firstStart: s.loadUint(32),
+    finedA: s.loadBit(),
+    rankA: s.loadUint(2),
+    finedB: s.loadBit(),
+    rankB: s.loadUint(2),
+  }
 }
 
 export { Cell }

@@ -12,6 +12,10 @@ export const code = core.Cell.fromBoc(readFileSync(new URL('../../build/channel.
 export const TOP_UP_COST = ton('0.03')
 
 export class Channel {
+  /** Stand-ins for the contracts of a jetton, where a test needs only what they say. */
+  static master = person('a jetton master')
+  static wallet = person('the jetton wallet of the channel')
+
   keyA = keyOf('A')
   keyB = keyOf('B')
   a = person('the wallet of A')
@@ -49,6 +53,7 @@ export class Channel {
   static async opened({ depositA = ton('10'), depositB = ton('5'), ...options } = {}) {
     const channel = await Channel.create(options)
     await channel.deploy()
+    if (channel.terms.currency.kind === 'jetton') await channel.learnWallet()
     if (depositA > 0n) await channel.topUp(true, depositA)
     if (depositB > 0n) await channel.topUp(false, depositB)
     return channel
@@ -79,8 +84,28 @@ export class Channel {
     return this.send(body, { value, from: this.a, init: this.init, bounce: false, ...options })
   }
 
+  /** A top-up in the channel's own currency. */
   topUp(isA, amount, options = {}) {
-    return this.send(cells.topUpMessage(isA), { value: amount + TOP_UP_COST, from: isA ? this.a : this.b, ...options })
+    const from = isA ? this.a : this.b
+    const { currency } = this.terms
+    if (currency.kind === 'jetton') {
+      return this.notify(amount, { sender: from, payload: cells.topUpMessage(isA), ...options })
+    }
+    if (currency.kind === 'extra') {
+      return this.send(cells.topUpMessage(isA), { value: ton('0.07'), extra: { [currency.id]: amount }, from, ...options })
+    }
+    return this.send(cells.topUpMessage(isA), { value: amount + TOP_UP_COST, from, ...options })
+  }
+
+  /** What the master of a jetton answers. */
+  learnWallet({ wallet = Channel.wallet, ...options } = {}) {
+    return this.send(cells.takeWalletMessage(wallet), { value: ton('0.02'), from: Channel.master, ...options })
+  }
+
+  /** What a jetton wallet says when jettons have come. */
+  notify(amount, { sender = this.stranger, payload, inline = true, ...options } = {}) {
+    const body = cells.notificationMessage({ amount, sender, payload, inline })
+    return this.send(body, { value: ton('0.035'), from: Channel.wallet, bounce: false, ...options })
   }
 
   commit(terms, options = {}) {
@@ -99,5 +124,64 @@ export class Channel {
       ...terms,
     })
     return this.send(body, options)
+  }
+
+  /** The newest state of a side, as the other side holds it. */
+  state(isA, { own, counterparty, key = isA ? this.keyA : this.keyB, ...over }) {
+    return cells.signedState({ id: this.id, own, counterparty, key, ...over })
+  }
+
+  /** A place in a dispute message for a side that has never signed a state. */
+  get noState() {
+    return cells.signedState({ id: this.id, own: { seqno: 0, sent: 0n } })
+  }
+
+  #present(make, { byA, theirs, ours, key, ...body }, options) {
+    const other = theirs ? this.state(!byA, theirs) : this.noState
+    const own = ours ? this.state(byA, ours) : this.noState
+    const message = make({
+      id: this.id,
+      byA,
+      key: key ?? (byA ? this.keyA : this.keyB),
+      stateA: byA ? own : other,
+      stateB: byA ? other : own,
+      ...body,
+    })
+    return this.send(message, options)
+  }
+
+  /** Opens a dispute by showing `theirs`, the newest state of the other side: { own, counterparty }. */
+  start(body, options) {
+    return this.#present(cells.startMessage, body, options)
+  }
+
+  challenge(body, options) {
+    return this.#present(cells.challengeMessage, body, options)
+  }
+
+  settle({ fromA, dict, resolves, proof, key, ...body }, options = {}) {
+    const slots = resolves.map(([slot]) => slot).filter(slot => dict.has(slot))
+    const message = cells.settleMessage({
+      id: this.id,
+      fromA,
+      key: key ?? (fromA ? this.keyA : this.keyB),
+      resolves,
+      proof: proof ?? dict.generateMerkleProof(slots),
+      ...body,
+    })
+    return this.send(message, { value: ton('0.5'), ...options })
+  }
+
+  finish(options = {}) {
+    return this.send(cells.finishMessage(), options)
+  }
+
+  claim(isA, options = {}) {
+    return this.send(cells.claimMessage(isA), { value: ton('0.15'), ...options })
+  }
+
+  get quarantine() {
+    const cell = this.storage.quarantine
+    return cell && cells.readQuarantine(cell)
   }
 }
