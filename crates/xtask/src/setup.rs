@@ -118,13 +118,14 @@ pub(crate) async fn chromium(report: &mut Report) -> Result<PathBuf> {
         command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(args);
         command
     };
+    const FAILED: &str = "Debian's Chromium could not be installed; with another one on PATH this step is not needed";
     let install = async {
         run(&mut apt(&["update", "-qq"])).await?;
         let packages =
             ["install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-liberation"];
         run(&mut apt(&packages)).await
     };
-    report.step("install Chromium from Debian's packages", install).await.context(HINT)?;
+    report.step("install Chromium from Debian's packages", install).await.context(FAILED)?;
     find(&CHROMIUM_NAMES)
         .with_context(|| format!("Chromium was installed but is not on PATH: {HINT}"))
 }
