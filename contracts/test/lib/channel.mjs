@@ -27,9 +27,9 @@ export class Channel {
    *
    * @param {Partial<cells.Terms> & { code?: Cell, over?: object, config?: string }} [options]
    */
-  static async create({ code: ownCode, over, config, ...terms } = {}) {
+  static async create({ code: ownCode, over, config, world, ...terms } = {}) {
     const channel = new Channel()
-    channel.world = await World.create({ config })
+    channel.world = world ?? await World.create({ config })
     channel.terms = {
       keyA: channel.keyA.public,
       keyB: channel.keyB.public,

@@ -95,6 +95,25 @@ export class World {
     return this.account(address)?.storage.state.state?.data
   }
 
+  /** Puts a contract into the world with a balance, as if it had been there for long. */
+  place(address, { code, data }, balance) {
+    const account = sandbox.createShardAccount({ address, code, data, balance })
+    this.#accounts.set(address.toRawString(), beginCell().store(core.storeShardAccount(account)).endCell().toBoc().toString('base64'))
+  }
+
+  /** Runs a get method; returns its stack. */
+  async get(address, method, stack = []) {
+    const account = this.account(address)
+    const { code, data } = account.storage.state.state
+    const id = (crc16(method) & 0xffff) | 0x10000
+    const { output } = await this.#executor.runGetMethod({
+      code, data, methodId: id, stack, config: this.#config, verbosity: 'short', address, unixTime: this.now,
+      balance: account.storage.balance.coins, randomSeed: Buffer.alloc(32), gasLimit: 1_000_000n, debugEnabled: false,
+    })
+    if (!output.success || output.vm_exit_code !== 0) throw new Error(`${method} failed: ${JSON.stringify(output)}`)
+    return new core.TupleReader(core.parseTuple(Cell.fromBase64(output.stack)))
+  }
+
   /** Changes what an account owns or holds, as no message could: rent of many years, or a past that a test needs. */
   edit(address, change) {
     const key = address.toRawString()
@@ -175,6 +194,16 @@ export class NotAccepted extends Error {
     super(`not accepted, exit code ${exitCode}`)
     this.exitCode = exitCode
   }
+}
+
+/** CRC-16/XMODEM, of which get methods take their ids. */
+function crc16(text) {
+  let crc = 0
+  for (const byte of Buffer.from(text)) {
+    crc ^= byte << 8
+    for (let bit = 0; bit < 8; bit += 1) crc = (crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1) & 0xffff
+  }
+  return crc
 }
 
 let executor
