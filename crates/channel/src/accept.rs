@@ -10,7 +10,7 @@ use crate::{
     channel::{Change, Channel},
     key::SecretKey,
     proof::UpdateProof,
-    propose::{BUSY, COUNTERPARTY_INCORRECT, SEQNO_INCORRECT, owed},
+    propose::{AMOUNT_DECREASE, BUSY, COUNTERPARTY_INCORRECT, SEQNO_INCORRECT, owed},
     semichannel::{SemiBody, SignedSemi},
     tl::{Action, ProposeAction},
 };
@@ -81,7 +81,7 @@ impl Channel {
         }
         let (new, old) = (&signed.state.data, self.theirs.body());
         if new.sent < old.sent {
-            refuse!("amount decrease is not allowed");
+            refuse!("{AMOUNT_DECREASE}");
         }
         let proof = UpdateProof::parse(proposal.conditionals.as_ref(), &new.conditionals)
             .map_err(|error| Refusal(error.to_string()))?;

@@ -67,6 +67,8 @@ pub enum Outcome {
 
 /// The one refusal that asks to try again (protocol.md 6.2).
 pub const BUSY: &str = "channel is busy";
+/// The order of the checks (protocol.md 6.1) lets this answer an old seqno too.
+pub const AMOUNT_DECREASE: &str = "amount decrease is not allowed";
 /// An earlier proposal of ours has not arrived yet, or this one came late.
 pub const SEQNO_INCORRECT: &str = "incorrect state seqno";
 /// A refusal that passes when our proposal is signed again over the peer's newest ledger.
@@ -245,9 +247,15 @@ impl Channel {
     }
 }
 
-/// A refusal that says nothing about the proposal itself.
+/// A refusal that says nothing about the proposal itself: it came at a wrong moment, or the peer is further
+/// than we know. An honest peer says [`AMOUNT_DECREASE`] only to a state that is older than the one it holds.
 pub fn passing(reason: &str) -> bool {
-    reason == BUSY || reason == COUNTERPARTY_INCORRECT || reason.starts_with(SEQNO_INCORRECT)
+    reason == BUSY || reason == COUNTERPARTY_INCORRECT || behind(reason)
+}
+
+/// A refusal from which we learn that the peer holds another state than we thought.
+pub fn behind(reason: &str) -> bool {
+    reason == AMOUNT_DECREASE || reason.starts_with(SEQNO_INCORRECT)
 }
 
 impl Pending {

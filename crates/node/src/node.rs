@@ -15,7 +15,7 @@ use channel::{
     channel::{Change, Channel, dead_after},
     contract::{Address, Storage},
     key::{PublicKey, SecretKey},
-    propose::{Intent, Outcome, SEQNO_INCORRECT},
+    propose::{Intent, Outcome, behind},
     semichannel::SignedSemi,
     tl::{Action, Answer},
 };
@@ -456,7 +456,7 @@ impl Node {
         self.adopt(address, next, &[], None);
         match outcome {
             Outcome::Later(reason) => {
-                if reason.starts_with(SEQNO_INCORRECT)
+                if behind(&reason)
                     && let Some(slot) = self.slots.get_mut(address)
                 {
                     // The peer may be further than we know: it repeats its answer to the newest one it took.
