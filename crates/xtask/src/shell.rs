@@ -60,7 +60,9 @@ pub(crate) fn find(names: &[&str]) -> Option<std::path::PathBuf> {
 
 fn shown(command: &Command) -> String {
     let command = command.as_std();
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let program = Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    let words = std::iter::once(name).chain(command.get_args());
     let mut line = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
     let root = root();
     line = line.replace(&format!("{}/", root.display()), "");
