@@ -44,6 +44,28 @@ export function size(cell) {
   return { bits: [...seen.values()].reduce((sum, bits) => sum + bits, 0), cells: seen.size }
 }
 
+/**
+ * Compiles the channel with pieces of its source replaced.
+ *
+ * @param {string[]} edits file, text, replacement, and so on; each text must be there
+ */
+export async function compileChanged(edits) {
+  const found = new Set()
+  const { code } = await compile(contracts.channel, (path, text) => {
+    for (let i = 0; i < edits.length; i += 3) {
+      const [file, from, to] = edits.slice(i, i + 3)
+      if (!path.endsWith(file) || !text.includes(from)) continue
+      found.add(i)
+      text = text.replaceAll(from, to)
+    }
+    return text
+  })
+  for (let i = 0; i < edits.length; i += 3) {
+    if (!found.has(i)) throw new Error(`${edits[i]} has no \`${edits[i + 1]}\` to replace`)
+  }
+  return code
+}
+
 /** What is committed about a compiled contract. */
 export function describe(code) {
   return { hash: code.hash().toString('hex'), depth: code.depth(), ...size(code) }

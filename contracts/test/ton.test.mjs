@@ -196,3 +196,14 @@ test('an unknown opcode, a comment and an empty body are refused, and the value 
   assert.equal(empty.ok, false)
   assert.ok(values(empty.sent)[0] > ton('0.99'))
 })
+
+test('rent that is due does not lock a channel that has nothing of its own', async () => {
+  for (const bounce of [true, false]) {
+    const channel = await Channel.opened({ currency: { kind: 'extra', id: 100 }, storageFee: ton('0.35'), depositA: 10n, depositB: 0n })
+    channel.world.edit(channel.address, account => { account.storage.balance.coins = 0n })
+    channel.world.now += 300 * 86400
+    const receipt = await channel.start({ byA: true }, { value: ton('0.1'), bounce })
+    assert.equal(receipt.exitCode, 0)
+    assert.equal(receipt.ok, true)
+  }
+})

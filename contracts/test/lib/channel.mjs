@@ -6,7 +6,10 @@ import { keyOf } from './keys.mjs'
 import { World, internal, person } from './world.mjs'
 
 export const ton = text => core.toNano(text)
-export const code = core.Cell.fromBoc(readFileSync(new URL('../../build/channel.code.boc', import.meta.url)))[0]
+/** The committed code, or another one for a whole run: the mutation script does that. */
+export const code = core.Cell.fromBoc(
+  readFileSync(process.env.CHANNEL_CODE ?? new URL('../../build/channel.code.boc', import.meta.url)),
+)[0]
 
 /** What a top-up in TON pays on top of the amount, at the prices of the emulator's config. */
 export const TOP_UP_COST = ton('0.03')

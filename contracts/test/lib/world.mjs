@@ -188,6 +188,17 @@ export class World {
   }
 }
 
+/** The emulator's config with all gas prices divided. */
+export function cheaperConfig(divisor) {
+  const config = Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), Cell.fromBase64(defaultConfig))
+  const old = config.get(21).beginParse()
+  const changed = beginCell().storeUint(old.loadUint(8), 8).storeUint(old.loadUintBig(64), 64)
+  changed.storeUint(old.loadUintBig(64) / divisor, 64).storeUint(old.loadUint(8), 8)
+  changed.storeUint(old.loadUintBig(64) / divisor, 64).storeSlice(old)
+  config.set(21, changed.endCell())
+  return beginCell().storeDictDirect(config).endCell().toBoc().toString('base64')
+}
+
 /** An external message that the contract did not accept. */
 export class NotAccepted extends Error {
   constructor(exitCode) {

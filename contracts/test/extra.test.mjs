@@ -1,0 +1,108 @@
+// Channels for an extra currency: it comes with messages, leaves with messages, and none of it is lost on the way.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Channel, ton } from './lib/channel.mjs'
+import { accepts, refuses } from './lib/expect.mjs'
+import { dictionaryOf, promises, resolvesOf } from './lib/promises.mjs'
+import * as cells from './lib/cells.mjs'
+
+const ID = 100
+const terms = { currency: { kind: 'extra', id: ID }, storageFee: ton('0.35'), fine: 300n }
+const open = (options = {}) => Channel.opened({ ...terms, depositA: 1000n, depositB: 500n, ...options })
+const got = (channel, who, id = ID) => channel.world.extraReceivedBy(who, id)
+
+test('a channel for an extra currency is funded, drawn from and closed', async () => {
+  const channel = await open()
+  const { world } = channel
+  assert.equal(world.extra(channel.address, ID), 1500n)
+  assert.deepEqual([channel.storage.shareA, channel.storage.shareB], [1000n, 500n])
+  assert.equal(channel.balance, channel.terms.storageFee)
+
+  await accepts(() => channel.commit({ sentA: 300n, withdrawA: 100n, withdrawB: 200n }, { value: ton('0.2') }))
+  assert.deepEqual([got(channel, channel.a), got(channel, channel.b)], [100n, 200n])
+  assert.equal(channel.balance, channel.terms.storageFee)
+
+  await accepts(() => channel.close({ sentA: 300n, seqnoA: 2, seqnoB: 2 }))
+  assert.deepEqual([got(channel, channel.a), got(channel, channel.b)], [700n, 800n])
+  assert.equal(world.extra(channel.address, ID), 0n)
+})
+
+test('each share takes the same TON along, and what is left goes to A', async () => {
+  const channel = await open()
+  channel.world.inbox.clear()
+  await accepts(() => channel.close({}))
+  assert.equal(channel.world.tonReceivedBy(channel.b), ton('0.03'))
+  assert.ok(channel.world.tonReceivedBy(channel.a) > ton('0.35'))
+})
+
+test('a dispute ends in shares of the extra currency', async () => {
+  const channel = await open()
+  const list = promises(2, { capacity: 100n, amount: 50n, fee: 1n })
+  const dict = dictionaryOf(list)
+  await accepts(() => channel.start({ byA: true, theirs: { own: { seqno: 1, sent: 10n, hash: cells.rootHash(dict) } } }))
+  channel.world.now += channel.terms.quarantine
+  await accepts(() => channel.settle({ fromA: true, dict, resolves: resolvesOf(list) }))
+  channel.world.now += channel.terms.settle
+  channel.world.inbox.clear()
+  await accepts(() => channel.finish())
+  assert.deepEqual([got(channel, channel.a), got(channel, channel.b)], [1112n, 388n])
+})
+
+test('a side without a share gets no message', async () => {
+  const channel = await open()
+  channel.world.inbox.clear()
+  await accepts(() => channel.close({ sentB: 500n }))
+  assert.equal(got(channel, channel.a), 1500n)
+  assert.equal(channel.world.receivedBy(channel.b).length, 0)
+})
+
+test('a top-up brings exactly the currency of the channel', async () => {
+  const channel = await open({ depositA: 0n, depositB: 0n })
+  const attempt = extra => refuses(channel, 121, () => channel.topUp(true, 5n, { extra }))
+  await attempt({})
+  await attempt({ 7: 5n })
+  await attempt({ [ID]: 5n, 7: 5n })
+  await attempt({ 7: 5n, [ID]: 5n, 200: 1n })
+  await accepts(() => channel.topUp(false, 5n, { value: ton('0.02') }))
+  assert.equal(channel.storage.balance.depositB, 5n)
+})
+
+test('a refused top-up sends everything back', async () => {
+  const channel = await open()
+  await channel.start({ byA: true })
+  channel.world.inbox.clear()
+  await refuses(channel, 106, () => channel.topUp(true, 77n))
+  assert.equal(got(channel, channel.a), 77n)
+  assert.equal(channel.world.extra(channel.address, ID), 1500n)
+})
+
+test('an amount beyond a Coins field is refused and comes back', async () => {
+  const channel = await open({ depositA: 0n, depositB: 0n })
+  channel.world.inbox.clear()
+  const huge = 1n << 121n
+  const receipt = await channel.topUp(true, huge)
+  assert.equal(receipt.exitCode, 5)
+  assert.equal(got(channel, channel.a), huge)
+})
+
+test('ids above the signed range work', async () => {
+  const id = 0xfffffffe
+  const channel = await Channel.opened({ ...terms, currency: { kind: 'extra', id }, depositA: 1000n, depositB: 500n })
+  await accepts(() => channel.close({ sentA: 100n }))
+  assert.deepEqual([got(channel, channel.a, id), got(channel, channel.b, id)], [900n, 600n])
+})
+
+test('init asks for a reserve that pays for both shares', async () => {
+  const poor = await Channel.create({ ...terms, storageFee: ton('0.07') })
+  assert.equal((await poor.deploy()).exitCode, 123)
+  const rich = await Channel.create({ ...terms, storageFee: ton('0.07') + 1n })
+  await accepts(() => rich.deploy())
+})
+
+test('a withdrawal is paid for by who asks for it', async () => {
+  const channel = await open()
+  await refuses(channel, 119, () => channel.commit({ withdrawA: 1n }, { value: ton('0.0419') }))
+  await accepts(() => channel.commit({ withdrawA: 1n }, { value: ton('0.042') }))
+  await refuses(channel, 119, () => channel.commit({ withdrawA: 2n, withdrawB: 1n, seqnoA: 2, seqnoB: 2 }, { value: ton('0.0719') }))
+  assert.equal(channel.balance, channel.terms.storageFee)
+})

@@ -1,0 +1,480 @@
+// The known ways to take, lock or lose money in a channel of this kind, by the rule that closes each.
+//
+// Every attack is played twice: against the contract, where it must fail, and against the contract without the rule,
+// where it must succeed, so that it is known to be the rule that stops it. `run` gets a function that opens a channel
+// and returns whether the attack has succeeded.
+import core from '@ton/core'
+import * as cells from './cells.mjs'
+import { Channel, ton } from './channel.mjs'
+import { openJettonChannel, fund, Jetton } from './jetton.mjs'
+import { keyOf } from './keys.mjs'
+import { dictionaryOf, promise, promises, resolvesOf } from './promises.mjs'
+import { internal, person } from './world.mjs'
+
+const body = (seqno, sent = 0n, hash = 0n) => ({ seqno, sent, hash })
+
+/** Lets the dispute run out, finishes, and returns what A and B have got, without A's part of the reserve. */
+async function outcome(channel, { value = ton('0.05') } = {}) {
+  const { world } = channel
+  world.now = Math.max(world.now, channel.quarantine.starts + channel.terms.quarantine + channel.terms.settle)
+  world.inbox.clear()
+  const receipt = await channel.finish({ value })
+  return { receipt, a: world.tonReceivedBy(channel.a), b: world.tonReceivedBy(channel.b) }
+}
+
+export const attacks = [
+  {
+    rule: 'C1',
+    name: 'an old promise, cancelled with consent, is shown again and settled',
+    without: ['src/disputes.tolk', 'if (acknowledges) {', 'if (acknowledges & false) {'],
+    async run({ open }) {
+      const channel = await open()
+      const list = promises(1)
+      const dict = dictionaryOf(list)
+      const old = { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) }
+      await channel.start({ byA: true, theirs: old })
+      // B shows that A has agreed to a state in which the promise is gone.
+      await channel.challenge({ byA: false, theirs: { own: body(6), counterparty: body(6) } })
+      channel.world.now = channel.quarantine.starts + channel.terms.quarantine
+      const settled = await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) })
+      return settled.exitCode === 0
+    },
+  },
+  {
+    rule: 'C1',
+    name: 'a last-second challenge leaves no time to answer',
+    without: ['src/disputes.tolk', 'quarantine.starts = max(', 'val unused = max('],
+    async run({ open }) {
+      const channel = await open()
+      const begun = channel.world.now
+      await channel.start({ byA: true, theirs: { own: body(5), counterparty: body(5) } })
+      channel.world.now = begun + channel.terms.quarantine - 1
+      await channel.challenge({ byA: true, theirs: { own: body(6), counterparty: body(6) } })
+      channel.world.now = begun + channel.terms.quarantine - 1 + channel.terms.quarantine / 4
+      const answer = await channel.challenge({ byA: false, theirs: { own: body(9, ton('4')), counterparty: body(9) } })
+      return answer.exitCode !== 0
+    },
+  },
+  {
+    rule: 'C1',
+    name: 'challenges by both, each in the last second, hold the money for ever',
+    without: ['src/disputes.tolk', 'min(now - half, quarantine.firstStart + half)', 'now - half'],
+    async run({ open }) {
+      const channel = await open()
+      const begun = channel.world.now
+      await channel.start({ byA: true, theirs: { own: body(1), counterparty: body(1) } })
+      for (let seqno = 2; seqno < 8; seqno += 1) {
+        channel.world.now = channel.quarantine.starts + channel.terms.quarantine - 1
+        await channel.challenge({ byA: seqno % 2 === 0, theirs: { own: body(seqno), counterparty: body(seqno) } })
+      }
+      return channel.quarantine.starts > begun + channel.terms.quarantine / 2
+    },
+  },
+  {
+    rule: 'C1',
+    name: 'a challenge with an older state lowers what a side has given',
+    without: [
+      'src/disputes.tolk', 'if ((gap << 2) + rank > knownRank) {', 'if (true) {',
+      'src/disputes.tolk', 'rank, gap + rank);', 'rank, 1);',
+    ],
+    async run({ open }) {
+      const channel = await open()
+      await channel.start({ byA: true, theirs: { own: body(5, ton('2')), counterparty: body(5, ton('1')) } })
+      await channel.challenge({ byA: false, theirs: { own: body(3, 0n), counterparty: body(3, 0n) } })
+      return channel.quarantine.b.sent < ton('2')
+    },
+  },
+  {
+    rule: 'C1',
+    name: 'a party shows a state that the other side never signed',
+    without: ['src/disputes.tolk', 'assert (isSignatureValid(state.hash(), signature, signer.otherKey)) throw ERROR_SIGNATURE;', ''],
+    async run({ open }) {
+      const channel = await open()
+      const forged = { own: body(900, ton('5')), counterparty: body(900), key: channel.keyA }
+      await channel.start({ byA: true, theirs: forged })
+      return channel.quarantine !== null
+    },
+  },
+  {
+    rule: 'C1',
+    name: 'a refused proposal is shown in place of the one that was agreed on with the same seqno',
+    without: ['src/storage.tolk', 'const RANK_AGREED = 2', 'const RANK_AGREED = 1'],
+    async run({ open }) {
+      const channel = await open()
+      // B proposed to give 5 and was refused, then to give 1 and was accepted; both were its sixth state.
+      await channel.start({ byA: true, theirs: { own: body(6, ton('5')), counterparty: body(5) } })
+      await channel.challenge({ byA: false, theirs: { own: body(5), counterparty: body(6, ton('1')) } })
+      return channel.quarantine.b.sent === ton('5')
+    },
+  },
+  {
+    rule: 'C2',
+    name: 'holding back a state that one has acknowledged costs nothing',
+    without: ['src/disputes.tolk', 'if ((score > 2) & (quarantine.byA != byA)) {', 'if ((score > 200) & (quarantine.byA != byA)) {'],
+    async run({ open }) {
+      const channel = await open()
+      const list = promises(1)
+      // A shows B's old state, in which a promise to A is still there that both had dropped since.
+      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dictionaryOf(list))), counterparty: body(5) } })
+      await channel.challenge({ byA: false, theirs: { own: body(5), counterparty: body(6) } })
+      const { b } = await outcome(channel)
+      return b <= ton('5')
+    },
+  },
+  {
+    rule: 'C2',
+    name: 'an honest party whose last proposal was never answered is fined',
+    without: ['src/disputes.tolk', 'if ((score > 2) & (quarantine.byA != byA)) {', 'if ((score > 1) & (quarantine.byA != byA)) {'],
+    async run({ open }) {
+      const channel = await open()
+      // A's sixth state is under way; B has acknowledged the fifth, and A shows that.
+      await channel.start({ byA: true, theirs: { own: body(5), counterparty: body(5) } })
+      await channel.challenge({ byA: false, theirs: { own: body(6, ton('1')), counterparty: body(5) } })
+      return channel.quarantine.finedA
+    },
+  },
+  {
+    rule: 'C3',
+    name: 'a state with the largest seqno makes the dispute impossible to finish',
+    without: ['src/disputes.tolk', 'min(ofB.loadUint(64) + 1, MAX_SEQNO)', 'ofB.loadUint(64) + 1'],
+    async run({ open }) {
+      const channel = await open()
+      await channel.start({ byA: true, theirs: { own: body((1n << 64n) - 1n), counterparty: body(1) } })
+      const { receipt } = await outcome(channel)
+      return receipt.exitCode !== 0
+    },
+  },
+  {
+    rule: 'C3',
+    name: 'promises beyond the largest amount make settling impossible',
+    without: ['src/settlement.tolk', 'min(sent + settled, MAX_COINS)', 'sent + settled'],
+    async run({ open }) {
+      const channel = await open()
+      const huge = (1n << 120n) - 1n
+      const list = [promise('one', { capacity: huge, amount: huge }), promise('two')]
+      const dict = dictionaryOf(list)
+      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
+      channel.world.now += channel.terms.quarantine
+      const settled = await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) })
+      return settled.exitCode !== 0
+    },
+  },
+  {
+    rule: 'C3',
+    name: 'a debt beyond the deposits makes the dispute impossible to finish',
+    without: ['src/disputes.tolk', 'min(max(balance.depositA - balance.withdrawA + fromB - fromA, 0), total)', 'balance.depositA - balance.withdrawA + fromB - fromA'],
+    async run({ open }) {
+      const channel = await open()
+      await channel.start({ byA: true, theirs: { own: body(5), counterparty: body(5, ton('999')) } })
+      const { receipt, b } = await outcome(channel)
+      return !receipt.ok || b !== ton('15')
+    },
+  },
+  {
+    rule: 'C3',
+    name: 'a channel is opened whose window never ends',
+    without: ['src/opening.tolk', '>> DURATION_BITS == 0', '>> 40 == 0'],
+    async run({ create }) {
+      const channel = await create({ quarantine: 0xffffffff })
+      return (await channel.deploy()).exitCode === 0
+    },
+  },
+  {
+    rule: 'C3',
+    name: 'a channel is opened in which nobody has time to answer',
+    without: ['src/opening.tolk', '((closing.quarantineDuration - 1) | (closing.settleDuration - 1))', '(closing.quarantineDuration | (closing.settleDuration - 1))'],
+    async run({ create }) {
+      const channel = await create({ quarantine: 0 })
+      return (await channel.deploy()).exitCode === 0
+    },
+  },
+  {
+    rule: 'C4',
+    name: 'rent eats the reserve, and then the share of the side that is paid last',
+    without: ['src/payouts.tolk', 'assert (contract.getOriginalBalance() >= needed) throw ERROR_FEE;', ''],
+    async run({ open }) {
+      const channel = await open()
+      channel.world.edit(channel.address, account => { account.storage.balance.coins = ton('14') })
+      channel.world.inbox.clear()
+      await channel.close({})
+      const got = channel.world.tonReceivedBy(channel.a)
+      return got > 0n && got < ton('10')
+    },
+  },
+  {
+    rule: 'C4',
+    name: 'a withdrawal is paid from the other side\'s deposit when rent has eaten the reserve',
+    without: ['src/cooperation.tolk', 'assert (contract.getOriginalBalance() - cost >= (isTon ? shareA + shareB + payA + payB : 0 as coins)) throw ERROR_FEE;', ''],
+    async run({ open }) {
+      const channel = await open()
+      channel.world.edit(channel.address, account => { account.storage.balance.coins = ton('14') })
+      await channel.commit({ withdrawA: ton('10') })
+      return channel.balance < ton('5')
+    },
+  },
+  {
+    rule: 'C4',
+    name: 'whoever sends the next message takes what the channel holds beyond its message',
+    without: ['src/payouts.tolk', 'reserveToncoinsOnBalance(ownBefore() + added, RESERVE_MODE_AT_MOST);', 'reserveToncoinsOnBalance(ton("15"), RESERVE_MODE_AT_MOST);'],
+    async run({ open }) {
+      const channel = await open()
+      // TON that somebody sent without a purpose, and the reserve, are there.
+      const stray = internal({ from: channel.stranger, to: channel.address, value: ton('7'), bounce: false })
+      await channel.world.send(stray)
+      channel.world.inbox.clear()
+      await channel.start({ byA: true }, { value: ton('0.05') })
+      return channel.world.tonReceivedBy(channel.stranger) > ton('0.05')
+    },
+  },
+  {
+    rule: 'C5',
+    name: 'a partner that never signs anything keeps the deposit hostage',
+    without: ['src/disputes.tolk', 'signature.leadingZeros() == 512', 'false'],
+    async run({ open }) {
+      const channel = await open({ depositB: 0n })
+      return (await channel.start({ byA: true })).exitCode !== 0
+    },
+  },
+  {
+    rule: 'C6',
+    name: 'a closed channel is opened again, and a state of its first life is used against the new deposit',
+    without: [
+      'src/opening.tolk', 'assert (committed.loadUint(64) == 0) throw ERROR_ALREADY_INITED;', '',
+      'src/opening.tolk', '(committed.loadUint(64) == 0) & ', '',
+    ],
+    async run({ open }) {
+      const channel = await open()
+      const old = { own: body(900, ton('5')), counterparty: body(900) }
+      await channel.close({ sentB: ton('5'), seqnoA: 2, seqnoB: 2 })
+      await channel.deploy()
+      await channel.topUp(false, ton('5'))
+      const receipt = await channel.start({ byA: true, theirs: old })
+      return receipt.exitCode === 0
+    },
+  },
+  {
+    rule: 'C6',
+    name: 'a state of a sibling channel in another currency is used',
+    without: ['src/messages.tolk', 'assert (self.loadUint(128) == channelId) throw ERROR_CHANNEL_ID;', 'self.loadUint(128);'],
+    async run({ open }) {
+      const sibling = await open({ currency: { kind: 'extra', id: 100 }, storageFee: ton('0.35'), depositA: 0n, depositB: 0n, id: 7n })
+      const channel = await open({ world: sibling.world })
+      const theirs = { own: body(5, 4_000n), counterparty: body(5) }
+      const start = cells.startMessage({
+        id: sibling.id,
+        byA: true,
+        key: channel.keyA,
+        stateA: channel.noState,
+        stateB: sibling.state(false, theirs),
+      })
+      return (await channel.send(start)).exitCode === 0
+    },
+  },
+  {
+    rule: 'C6',
+    name: 'closing leaves an account that can be deployed afresh',
+    without: ['src/payouts.tolk', 'const SEND_REST = SEND_MODE_CARRY_ALL_BALANCE | SEND_MODE_BOUNCE_ON_ACTION_FAIL', 'const SEND_REST = SEND_MODE_CARRY_ALL_BALANCE | SEND_MODE_BOUNCE_ON_ACTION_FAIL | SEND_MODE_DESTROY'],
+    async run({ open }) {
+      const channel = await open()
+      await channel.close({})
+      return (await channel.deploy()).exitCode === 0
+    },
+  },
+  {
+    rule: 'C7',
+    name: 'one expired promise takes a whole batch down',
+    without: ['src/walk.tolk', '"<{ settleUsual() INLINECALLDICT }>c PUSHREFCONT SWAP 2 2 TRYARGS"', '"DROP <{ settleUsual() INLINECALLDICT }>c CALLREF"'],
+    async run({ open }) {
+      const channel = await open()
+      const list = [...promises(3), promise('expired', { deadline: channel.world.now })]
+      const dict = dictionaryOf(list)
+      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
+      channel.world.now += channel.terms.quarantine
+      return (await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) })).exitCode !== 0
+    },
+  },
+  {
+    rule: 'C7',
+    name: 'a promise with a code of its own is settled as if it were the known one',
+    without: ['src/conditionals.tolk', 'assert (entry.loadRef().hash() == conditionCode) throw SKIP;', 'entry.loadRef();'],
+    async run({ open }) {
+      const channel = await open()
+      const drainer = core.beginCell().storeUint(0xf2c04d, 24).endCell()
+      const list = [promise('hostile', { code: drainer }), promise('honest')]
+      const dict = dictionaryOf(list)
+      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
+      channel.world.now += channel.terms.quarantine
+      await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) })
+      return channel.quarantine.b.sent !== list[1].worth
+    },
+  },
+  {
+    rule: 'C7',
+    name: 'a promise is settled twice',
+    without: ['src/settlement.tolk', '.storeUint(left, 256)', '.storeUint(conditionals, 256)'],
+    async run({ open }) {
+      const channel = await open()
+      const list = promises(2)
+      const dict = dictionaryOf(list)
+      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
+      channel.world.now += channel.terms.quarantine
+      const [once] = list
+      await channel.settle({ fromA: true, dict, resolves: resolvesOf([once]) })
+      await channel.settle({ fromA: true, dict, resolves: resolvesOf([once]) })
+      await channel.settle({ fromA: true, dict: dictionaryOf(list, [once]), resolves: resolvesOf([once]) })
+      return channel.quarantine.b.sent > once.worth
+    },
+  },
+  {
+    rule: 'C7',
+    name: 'a stranger settles with a smaller resolve first',
+    without: ['src/messages.tolk', 'assert (isSignatureValid(self.hash(), signature, key)) throw ERROR_SIGNATURE;', ''],
+    async run({ open }) {
+      const channel = await open()
+      const list = promises(1)
+      const dict = dictionaryOf(list)
+      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
+      channel.world.now += channel.terms.quarantine
+      const small = [[list[0].slot, cells.resolveCell(list[0].key, 1n)]]
+      return (await channel.settle({ fromA: true, key: keyOf('thief'), dict, resolves: small })).exitCode === 0
+    },
+  },
+  {
+    rule: 'C8',
+    name: 'somebody else\'s contract says that jettons have come',
+    without: ['src/jettons.tolk', 'return wallet != null && wallet == from;', 'return true;'],
+    async run({ openJetton }) {
+      const channel = await openJetton()
+      await channel.notify(1_000_000n, { from: person('a thief'), payload: cells.topUpMessage(true) })
+      return channel.storage.balance.depositA > 10_000n
+    },
+  },
+  {
+    rule: 'C8',
+    name: 'a jetton top-up with little TON is neither credited nor returned',
+    without: ['src/jettons.tolk', '    var payload = body.loadBool()', '    assert (messageValue() >= gasPrice(GAS_TOP_UP)) throw ERROR_FEE;\n    var payload = body.loadBool()'],
+    async run({ openJetton }) {
+      const channel = await openJetton({ depositA: 0n, depositB: 0n })
+      await fund(channel, true, 300n, { forward: ton('0.006') })
+      const stranded = channel.jetton.balanceOf(channel.address) > channel.storage.shareA + channel.storage.shareB
+      return stranded
+    },
+  },
+  {
+    rule: 'C8',
+    name: 'a jetton wallet refuses the shares, and they are lost',
+    without: ['src/jettons.tolk', 'val (balance, _) = moveClaim(root.balance(), isA, amount);\n    saveBalance(balance);', 'val (balance, _) = moveClaim(root.balance(), isA, amount);'],
+    async run({ openJetton }) {
+      const channel = await openJetton()
+      channel.jetton.freeze(channel.address)
+      await channel.close({})
+      channel.jetton.freeze(channel.address, false)
+      await channel.claim(true)
+      await channel.claim(false)
+      return channel.jetton.balanceOf(channel.address) > 0n
+    },
+  },
+  {
+    rule: 'C8',
+    name: 'TON that came to a jetton channel by mistake is lost',
+    without: ['src/payouts.tolk', 'sendValue(payment.destA, 0, extra, body, SEND_REST);', ''],
+    async run({ openJetton }) {
+      const channel = await openJetton()
+      await channel.world.send(internal({ from: channel.stranger, to: channel.address, value: ton('7'), bounce: false }))
+      channel.world.inbox.clear()
+      await channel.close({})
+      return channel.world.tonReceivedBy(channel.a) < ton('7')
+    },
+  },
+  {
+    rule: 'C8',
+    name: 'a foreign extra currency that came by mistake is lost',
+    without: ['src/payouts.tolk', 'val extra = extraBalance() == null ? null : extraLeft(payment.currency, shareB);', 'val extra: dict = null;'],
+    async run({ open }) {
+      const channel = await open()
+      const stray = internal({ from: channel.stranger, to: channel.address, value: ton('1'), bounce: false, extra: { 9: 50n } })
+      await channel.world.send(stray)
+      await channel.close({})
+      return channel.world.extraReceivedBy(channel.a, 9) < 50n
+    },
+  },
+  {
+    rule: 'C8',
+    name: 'an extra currency beside a message is kept',
+    without: ['src/payouts.tolk', 'value: (0, extra),', 'value: 0,'],
+    async run({ open }) {
+      const channel = await open()
+      channel.world.inbox.clear()
+      await channel.commit({}, { extra: { 9: 50n } })
+      return channel.world.extraReceivedBy(channel.stranger, 9) < 50n
+    },
+  },
+  {
+    rule: 'C8',
+    name: 'foreign jettons are kept',
+    without: ['src/jettons.tolk', 'sendJettons(from, amount, sender, false, 0, beginCell(), 0, SEND_MODE_CARRY_ALL_REMAINING_MESSAGE_VALUE);', ''],
+    async run({ open }) {
+      const channel = await open()
+      const foreign = await new Jetton(channel.world).deploy()
+      await foreign.mint(channel.stranger, 500n)
+      await foreign.transfer(channel.stranger, channel.address, 200n, { forward: ton('0.06'), value: ton('0.15') })
+      return foreign.balanceOf(channel.stranger) < 500n
+    },
+  },
+  {
+    rule: 'C9',
+    name: 'a dispute is opened in a channel that was never opened',
+    without: ['src/storage.tolk', 'assert (root.loadBool()) throw ERROR_NOT_INITED;', 'root.loadBool();'],
+    async run({ create }) {
+      const channel = await create()
+      return (await channel.start({ byA: true }, { init: channel.init })).exitCode === 0
+    },
+  },
+  {
+    rule: 'C9',
+    name: 'a dispute begins and nobody hears of it',
+    without: ['src/disputes.tolk', 'tellDispute(signer.channelId, cell);', ''],
+    async run({ open }) {
+      const channel = await open()
+      return (await channel.start({ byA: true })).events.length === 0
+    },
+  },
+  {
+    rule: 'C10',
+    name: 'prices fall and the channel keeps asking for the old ones',
+    without: ['src/fees.tolk', 'return calculateGasFee(BASECHAIN, gas);', 'return gas * 400;'],
+    async run({ open, cheaper }) {
+      const channel = await open({ config: cheaper })
+      // Opening took the amounts at the old price; with the new one more of the same value is a deposit.
+      return channel.storage.balance.depositA <= ton('10')
+    },
+  },
+  {
+    rule: 'C11',
+    name: 'who is offline cannot be helped by a tower',
+    without: ['src/channel.tolk', 'import "payouts"', 'import "payouts"\nimport "storage"', 'src/channel.tolk', '    val group = op >> 30;', '    val group = op >> 30;\n    assert (((op != OP_CHALLENGE) & (op != OP_SETTLE)) | (in.senderAddress == Payment.fromCell(loadRoot().payment()).destB)) throw 101;'],
+    async run({ open }) {
+      const channel = await open()
+      const tower = person('a tower')
+      const list = promises(2)
+      const dict = dictionaryOf(list)
+      // Both messages were signed by B long before.
+      const challenge = cells.challengeMessage({
+        id: channel.id, byA: false, key: channel.keyB,
+        stateA: channel.state(true, { own: body(9, ton('1'), cells.rootHash(dict)), counterparty: body(9) }),
+        stateB: channel.noState,
+      })
+      const settle = cells.settleMessage({
+        id: channel.id, fromA: false, key: channel.keyB, resolves: resolvesOf(list),
+        proof: dict.generateMerkleProof(list.map(item => item.slot)),
+      })
+      await channel.start({ byA: true, theirs: { own: body(5), counterparty: body(5) } })
+      await channel.send(challenge, { from: tower, value: ton('0.1') })
+      channel.world.now = channel.quarantine.starts + channel.terms.quarantine
+      channel.world.inbox.clear()
+      const receipt = await channel.send(settle, { from: tower, value: ton('0.5') })
+      const paidBack = channel.world.tonReceivedBy(tower) > ton('0.4')
+      return receipt.exitCode !== 0 || !paidBack
+    },
+  },
+]
