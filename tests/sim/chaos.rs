@@ -100,7 +100,7 @@ impl Chaos {
             _ => Faults::ROUGH,
         };
         let away = self.somebody_leaves();
-        let acts = self.world.rng.u32(8..48);
+        let acts = self.world.rng.u32(6..32);
         for _ in 0..acts {
             match self.world.rng.u32(..16) {
                 0..=5 => self.somebody_pays(),

@@ -21,6 +21,7 @@ use node::io::AccountView;
 
 use crate::{
     adversary::{Adversary, WALLET},
+    story::WHILE_MS,
     world::World,
 };
 
@@ -130,6 +131,8 @@ impl Adversary {
                 .channel(self.victim, self.id)
                 .is_some_and(|channel| channel.their_deposited == deposit);
             if both && known {
+                // The chain has nothing more to say.
+                self.listen(world, WHILE_MS);
                 return;
             }
         }

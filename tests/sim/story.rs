@@ -306,7 +306,7 @@ impl World {
                 return false;
             }
             self.run_for(pause);
-            pause = (pause * 2).min(4_000);
+            pause = (pause * 2).min(8_000);
         }
     }
 

@@ -118,7 +118,7 @@ impl World {
             parted: Vec::new(),
             requests: 0,
             block_due: false,
-            check_every: 32,
+            check_every: 48,
             trace: Trace::Off,
         }
     }
