@@ -218,7 +218,6 @@ fn no_value_moves_before_both_have_signed_and_the_contract_is_open() {
     let mut world = World::seeded(24);
     let (relay, bob) = (world.add(Plan::relay("relay")), world.add(Plan::user("bob")));
     world.open(relay, bob, ton(10), ton(10));
-    world.run_for(WHILE_MS);
     let mut mallory = Adversary::meets(&mut world, "mallory", relay);
     mallory.open_off_chain(&mut world);
     let hops = relayed(&world, relay, bob);

@@ -93,6 +93,8 @@ impl Adversary {
             safe_close_secs: config.safe_close_secs(),
             min_safe_secs: config.min_safe_secs,
         }));
+        // The victim looks for the contract, which is not there yet.
+        self.listen(world, 5_000);
     }
 
     /// Both sign for the first time.
