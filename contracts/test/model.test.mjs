@@ -1,0 +1,337 @@
+// The contract beside a ledger on paper, driven by thousands of random sequences of messages: valid, stale, forged,
+// out of order, with jumps in time. After every message both must agree on everything.
+//
+// MODEL_SEQUENCES sets how many sequences there are, MODEL_SEED where they begin; a failure names the seed to repeat it.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import core from '@ton/core'
+import * as cells from './lib/cells.mjs'
+import { Channel, ton } from './lib/channel.mjs'
+import { keyOf } from './lib/keys.mjs'
+import { Ledger } from './lib/model.mjs'
+import { dictionaryOf, promise } from './lib/promises.mjs'
+import { randomOf } from './lib/random.mjs'
+import { internal } from './lib/world.mjs'
+
+const SEQUENCES = Number(process.env.MODEL_SEQUENCES ?? 1200)
+const FIRST = Number(process.env.MODEL_SEED ?? 1)
+const STEPS = 9
+const FINE = 700n
+
+const kinds = {
+  ton: { currency: { kind: 'ton' } },
+  extra: { currency: { kind: 'extra', id: 100 }, storageFee: ton('0.35') },
+  jetton: { currency: { kind: 'jetton', master: Channel.master }, storageFee: ton('0.35') },
+}
+
+// Keys and signatures take longest, so all sequences share a pool of promises.
+const POOL = Array.from({ length: 40 }, (_, index) => {
+  const worthless = index % 10 === 9
+  const deadline = index % 7 === 6 ? 1_700_000_000 + 40_000 : 1_800_000_000
+  const fee = BigInt(index % 3)
+  const amount = BigInt(20 + index)
+  const item = promise(`pool ${index}`, { fee, capacity: 100n, amount, deadline })
+  return {
+    ...item,
+    deadline,
+    honest: !worthless,
+    resolve: worthless ? cells.resolveCell(keyOf('thief'), amount) : item.resolve,
+  }
+})
+
+const NOBODY = keyOf('nobody')
+const names = ['A', 'B']
+
+/** A channel and its ledger, opened the same way, with what both sides might have signed. */
+class Run {
+  static templates = new Map()
+
+  static async start(seed) {
+    const random = randomOf(seed)
+    const kind = random.pick(Object.keys(kinds))
+    if (!Run.templates.has(kind)) {
+      const channel = await Channel.create({ fine: FINE, ...kinds[kind] })
+      await channel.deploy()
+      if (kind === 'jetton') await channel.learnWallet()
+      Run.templates.set(kind, { channel, snapshot: channel.world.snapshot() })
+    }
+    const { channel, snapshot } = Run.templates.get(kind)
+    channel.world.restore(snapshot)
+    const run = new Run()
+    Object.assign(run, { random, kind, channel, ledger: new Ledger(channel.terms), log: [] })
+    run.ledger.inited = true
+    for (const side of [0, 1]) await run.step({ op: 'topUp', side, amount: 1000n + random.amount(2000) })
+    run.histories = [run.history(), run.history()]
+    return run
+  }
+
+  /** States of one side, newer and newer, now and then two with the same seqno. */
+  history() {
+    const { random } = this
+    const bodies = []
+    let seqno = 0n
+    let sent = 0n
+    for (let i = 0; i < 6; i += 1) {
+      if (i === 0 || !random.chance(0.2)) seqno += 1n + random.amount(2)
+      sent += random.amount(300)
+      const from = random.below(POOL.length)
+      const book = random.chance(0.4) ? [] : POOL.slice(from, from + 1 + random.below(4))
+      bodies.push({ seqno, sent, book, gone: new Set() })
+    }
+    return bodies
+  }
+
+  /** The body as it stands in cells. */
+  written(body) {
+    return { seqno: body.seqno, sent: body.sent, hash: cells.rootHash(dictionaryOf(body.book, [...body.gone])) }
+  }
+
+  defects(message) {
+    const { random } = this
+    if (random.chance(0.03)) message.badSignature = true
+    else if (random.chance(0.02)) message.badTag = true
+    else if (random.chance(0.02)) message.badId = true
+    return message
+  }
+
+  evidence(by) {
+    const { random, histories } = this
+    if (random.chance(0.08)) return null
+    const evidence = { theirs: random.pick(histories[1 - by]), ours: random.chance(0.8) ? random.pick(histories[by]) : null }
+    return this.defects(evidence)
+  }
+
+  agreement(op) {
+    const { random, ledger } = this
+    const step = () => random.amount(12)
+    const message = {
+      op,
+      sent: [random.amount(900), random.amount(900)],
+      seqno: [ledger.committed[0] + step(), ledger.committed[1] + step()],
+    }
+    if (op === 'commit') {
+      message.withdraw = [0, 1].map(side => {
+        const total = ledger.withdrawn[side] + random.amount(400)
+        return random.chance(0.1) ? total - random.amount(Number(min(total, 300n))) : random.chance(0.4) ? ledger.withdrawn[side] : total
+      })
+      if (random.chance(0.03)) message.poor = true
+    }
+    return this.defects(message)
+  }
+
+  settlement() {
+    const { random, ledger } = this
+    const by = random.below(2)
+    const body = ledger.dispute?.body[1 - by] ?? random.pick(this.histories[1 - by])
+    const stale = random.chance(0.1)
+    const { book, gone } = stale ? random.pick(this.histories[1 - by]) : body
+    const items = book.filter(() => random.chance(0.7))
+    return this.defects({ op: 'settle', by, book, gone: new Set(gone), items })
+  }
+
+  /** The next message: mostly what makes sense now, sometimes anything. */
+  next() {
+    const { random, ledger, kind } = this
+    const by = random.below(2)
+    const side = random.below(2)
+    const make = {
+      topUp: () => ({ op: kind === 'jetton' ? 'notification' : 'topUp', side, amount: 1n + random.amount(500) }),
+      commit: () => this.agreement('commit'),
+      close: () => this.agreement('close'),
+      start: () => this.defects({ op: 'start', by, evidence: this.evidence(by) }),
+      challenge: () => this.defects({ op: 'challenge', by, evidence: this.evidence(by) }),
+      settle: () => this.settlement(),
+      finish: () => ({ op: 'finish' }),
+      init: () => this.defects({ op: 'init' }),
+      claim: () => ({ op: 'claim', side }),
+      refusal: () => ({ op: 'refusal', side, amount: random.amount(50) }),
+    }
+    if (kind !== 'jetton') {
+      delete make.claim
+      delete make.refusal
+    }
+    if (ledger.claims[side] > 0n && random.chance(0.3)) return make.claim()
+    if (random.chance(0.15)) return make[random.pick(Object.keys(make))]()
+    if (!ledger.dispute) return make[random.pick(['topUp', 'commit', 'commit', 'start', 'start', 'start', 'close'])]()
+    return make[random.pick(['challenge', 'challenge', 'settle', 'settle', 'settle', 'finish', 'finish', 'commit'])]()
+  }
+
+  /** Time passes, now and then to just before or after something that matters. */
+  passTime() {
+    const { random, ledger, channel } = this
+    const { world, terms } = channel
+    const { dispute } = ledger
+    if (!dispute || random.chance(0.3)) {
+      world.now += random.below(2000)
+      return
+    }
+    const edges = [dispute.starts + terms.quarantine, dispute.starts + terms.quarantine + terms.settle]
+    const target = random.pick(edges) + random.pick([-1, 0, 1, -5000])
+    if (target > world.now && random.chance(0.6)) world.now = target
+  }
+
+  send(message) {
+    const { channel, kind } = this
+    const { id, keyA, keyB } = channel
+    const over = {}
+    const signerOf = side => (message.badSignature ? NOBODY : [keyA, keyB][side])
+    if (message.badTag) over.tag = 0x01020304
+    if (message.badId) over.id = 99n
+    switch (message.op) {
+      case 'init':
+        return channel.deploy({ key: signerOf(0), ...over })
+      case 'topUp':
+        return channel.topUp(message.side === 0, message.amount)
+      case 'notification':
+        return channel.notify(message.amount, { payload: cells.topUpMessage(message.side === 0) })
+      case 'refusal': {
+        const body = core.beginCell().storeUint(0xffffffff, 32).storeUint(0x0f8a7ea5, 32).storeUint(message.side === 0 ? 1 : 0, 64)
+          .storeCoins(message.amount).endCell()
+        const bounced = internal({ from: Channel.wallet, to: channel.address, value: ton('0.05'), body, bounce: false })
+        bounced.info.bounced = true
+        return channel.world.send(bounced).then(receipts => Object.assign(receipts[0], { receipts }))
+      }
+      case 'claim':
+        return channel.claim(message.side === 0, { value: ton('0.3') })
+      case 'commit':
+      case 'close': {
+        const terms = { sentA: message.sent[0], sentB: message.sent[1], seqnoA: message.seqno[0], seqnoB: message.seqno[1] }
+        if (message.badSignature) terms.keyB = NOBODY
+        if (message.withdraw) Object.assign(terms, { withdrawA: message.withdraw[0], withdrawB: message.withdraw[1] })
+        return channel[message.op]({ ...terms, ...over }, { value: message.poor ? ton('0.0119') : ton('0.4') })
+      }
+      case 'start':
+      case 'challenge': {
+        const { evidence } = message
+        let theirs
+        if (evidence) {
+          theirs = { own: this.written(evidence.theirs), counterparty: evidence.ours ? this.written(evidence.ours) : undefined }
+          if (evidence.badSignature) theirs.key = NOBODY
+          if (evidence.badTag) theirs.tag = 0x01020304
+          if (evidence.badId) theirs.id = 99n
+        }
+        return channel[message.op]({ byA: message.by === 0, key: signerOf(message.by), theirs, ...over })
+      }
+      case 'settle': {
+        const dict = dictionaryOf(message.book, [...message.gone])
+        const proof = message.book.length === 0 ? core.Cell.EMPTY : dict.generateMerkleProof(message.items.map(item => item.slot))
+        const resolves = message.items.map(item => [item.slot, item.resolve])
+        return channel.settle({ fromA: message.by === 0, key: signerOf(message.by), dict, proof, resolves, ...over }, { value: ton('0.6') })
+      }
+      default:
+        return channel.finish({ value: ton('0.4') })
+    }
+  }
+
+  /** What A and B were paid by a transaction, in the channel's currency. */
+  payments(receipt) {
+    const { channel, kind } = this
+    const paid = [0n, 0n]
+    const closing = channel.storage.inited === false
+    for (const message of receipt.sent) {
+      const { dest, value } = message.info
+      const body = message.body.beginParse()
+      const op = body.remainingBits >= 32 ? body.loadUint(32) : 0
+      if (kind === 'jetton') {
+        if (op !== 0x0f8a7ea5) continue
+        const side = Number(1n - body.loadUintBig(64))
+        paid[side] += body.loadCoins()
+        assert.ok(body.loadAddress().equals([channel.a, channel.b][side]))
+        continue
+      }
+      if (op !== cells.OP.closed && op !== cells.OP.withdrawn) continue
+      const side = dest.equals(channel.a) ? 0 : 1
+      if (kind === 'extra') paid[side] += value.other?.get(100) ?? 0n
+      // A's last message carries what is left of the reserve as well.
+      else paid[side] += closing && side === 0 ? value.coins - (value.coins - this.ledgerPaid[0]) : value.coins
+      if (kind === 'ton' && closing && side === 0) assert.ok(value.coins >= this.ledgerPaid[0], 'A got less than its share')
+    }
+    return paid
+  }
+
+  async step(message) {
+    const { channel, ledger, kind } = this
+    const { world } = channel
+    this.log.push(`${world.now} ${JSON.stringify(message, (key, value) => describe(key, value))}`)
+    const held = ledger.held
+    const expected = ledger.apply(message, world.now)
+    this.ledgerPaid = expected.paid
+    this.accepted = expected.code === 0
+    const own = channel.balance
+    const receipt = await this.send(message)
+
+    assert.equal(receipt.exitCode, expected.code)
+    if (expected.code === 0) {
+      assert.equal(receipt.actionCode, 0)
+      assert.deepEqual(this.payments(receipt), expected.paid)
+    }
+    this.compare()
+
+    // Nothing appears and nothing is lost: what is held changes by what came and what was paid.
+    const came = expected.code === 0 && ['topUp', 'notification', 'refusal'].includes(message.op) ? message.amount : 0n
+    assert.equal(ledger.held, held + came - expected.paid[0] - expected.paid[1])
+    // And nobody's fees are paid from it, nor from the reserve.
+    const rent = receipt.transaction.description.storagePhase?.storageFeesCollected ?? 0n
+    const principal = kind === 'ton' ? came - expected.paid[0] - expected.paid[1] : 0n
+    if (ledger.inited) assert.ok(channel.balance >= own - rent + principal, 'the reserve has paid for a message')
+  }
+
+  compare() {
+    const { channel, ledger } = this
+    const { storage } = channel
+    assert.equal(storage.inited, ledger.inited)
+    const { balance } = storage
+    assert.deepEqual([balance.depositA, balance.depositB], ledger.deposit)
+    assert.deepEqual([balance.withdrawA, balance.withdrawB], ledger.withdrawn)
+    assert.deepEqual([balance.sentA, balance.sentB], ledger.sent)
+    assert.deepEqual([storage.committedA, storage.committedB], ledger.committed)
+    const { dispute } = ledger
+    assert.equal(storage.quarantine === null, dispute === null)
+    if (!dispute) return
+    const found = channel.quarantine
+    assert.deepEqual([found.a, found.b], dispute.body.map(body => this.written(body)))
+    assert.deepEqual([found.rankA, found.rankB], dispute.rank)
+    assert.deepEqual([found.finedA, found.finedB], dispute.fined)
+    assert.deepEqual([found.starts, found.firstStart, found.byA, found.challenged],
+      [dispute.starts, dispute.first, dispute.by === 0, dispute.challenged])
+  }
+}
+
+const min = (a, b) => (a < b ? a : b)
+
+function describe(key, value) {
+  if (typeof value === 'bigint') return value.toString()
+  if (key === 'book' || key === 'items') return value.map(item => POOL.indexOf(item))
+  if (value instanceof Set) return [...value].map(item => POOL.indexOf(item))
+  return value
+}
+
+test(`the contract and the ledger agree on ${SEQUENCES} random sequences of messages`, async () => {
+  const seen = new Map()
+  for (let seed = FIRST; seed < FIRST + SEQUENCES; seed += 1) {
+    const run = await Run.start(seed)
+    try {
+      for (let step = 0; step < STEPS; step += 1) {
+        run.passTime()
+        const message = run.next()
+        const { inited } = run.ledger
+        await run.step(message)
+        const outcome = `${message.op} ${run.accepted ? 'accepted' : 'refused'}`
+        seen.set(outcome, (seen.get(outcome) ?? 0) + 1)
+        if (inited && run.ledger.closed && run.random.chance(0.7)) break
+      }
+    } catch (error) {
+      throw new Error(`seed ${seed}, ${run.kind}\n${run.log.join('\n')}`, { cause: error })
+    }
+  }
+  // A generator that never reaches an operation proves nothing.
+  if (SEQUENCES < 500) return
+  const always = ['notification', 'refusal']
+  const never = ['init']
+  for (const op of ['topUp', 'notification', 'refusal', 'claim', 'commit', 'close', 'start', 'challenge', 'settle', 'finish', 'init']) {
+    for (const outcome of ['accepted', 'refused']) {
+      if ((outcome === 'refused' && always.includes(op)) || (outcome === 'accepted' && never.includes(op))) continue
+      assert.ok(seen.get(`${op} ${outcome}`) >= 5, `${op} was ${outcome} ${seen.get(`${op} ${outcome}`) ?? 0} times`)
+    }
+  }
+})
