@@ -183,6 +183,11 @@ test('an item that cannot be settled is skipped, and the others are settled', as
     'no amount': { ...promise('6'), resolve: replaced(b => b.storeBuffer(signature)) },
     'a cut amount': { ...promise('7'), resolve: replaced(b => b.storeBuffer(signature).storeUint(0xf, 4)) },
     'not whole bytes': { ...promise('8'), resolve: replaced(b => b.storeBuffer(signature).storeUint(0, 5)) },
+    'odd padding': { ...promise('16'), resolve: signedBits('16', b => b.storeCoins(5n).storeUint(1, 4)) },
+    'an amount with a leading zero': { ...promise('17'), resolve: signedBits('17', b => b.storeUint(2, 4).storeUint(5, 16).storeUint(0, 4)) },
+    'a byte behind the amount': { ...promise('18'), resolve: signedBits('18', b => b.storeCoins(5n).storeUint(0, 12)) },
+    'a bit that is not signed': { ...promise('19'), resolve: replaced(b => b.storeSlice(promise('19').resolve.beginParse()).storeBit(0)) },
+    'a cell behind the amount': { ...promise('20'), resolve: replaced(b => b.storeSlice(promise('20').resolve.beginParse()).storeRef(cells.Cell.EMPTY)) },
     'nothing at all': { ...promise('9'), resolve: cells.Cell.EMPTY },
     'another code': promise('10', { code: replaced(b => b.storeUint(0xf2c04d, 24)) }),
     'no code': { ...promise('11'), conditional: replaced(b => b.storeUint(0x8000, 16)) },
@@ -200,6 +205,14 @@ test('an item that cannot be settled is skipped, and the others are settled', as
     await refuses(channel, 116, () => settle(channel, [item], { dict: dictionaryOf(list, [list[0], list[2]]) }))
   }
 })
+
+/** A resolve of which the signature is good, whatever is signed. */
+function signedBits(name, store) {
+  const payload = core.beginCell()
+  store(payload)
+  const bytes = payload.asSlice().loadBuffer(payload.bits / 8)
+  return core.beginCell().storeBuffer(keyOf(`virtual ${name}`).sign(bytes)).storeBuffer(bytes).endCell()
+}
 
 function rawConditional(name, storeFee) {
   const key = keyOf(`virtual ${name}`)

@@ -310,6 +310,23 @@ export const attacks = [
   },
   {
     rule: 'C7',
+    name: 'a resolve in a form that no node can read is settled, and nobody on the way can be paid with it',
+    without: ['src/conditionals.tolk', '"SDBEGINSX" "ENDS"', '"2DROP"'],
+    async run({ open }) {
+      const channel = await open()
+      const list = promises(1)
+      const dict = dictionaryOf(list)
+      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
+      channel.world.now += channel.terms.quarantine
+      // The signature is good for these bytes only, and whoever reads the amount out of them writes others.
+      const odd = core.beginCell().storeCoins(ton('0.5')).storeUint(0b0101, 4)
+      const bytes = odd.asSlice().loadBuffer(odd.bits / 8)
+      const resolve = core.beginCell().storeBuffer(list[0].key.sign(bytes)).storeBuffer(bytes).endCell()
+      return (await channel.settle({ fromA: true, dict, resolves: [[list[0].slot, resolve]] })).exitCode === 0
+    },
+  },
+  {
+    rule: 'C7',
     name: 'a promise is settled twice',
     without: ['src/settlement.tolk', '.storeUint(left, 256)', '.storeUint(conditionals, 256)'],
     async run({ open }) {
