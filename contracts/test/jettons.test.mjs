@@ -141,6 +141,14 @@ test('what comes for a side when it cannot be a deposit becomes a claim of that 
   await refuses(channel, 128, () => channel.claim(false))
 })
 
+test('a message about no jettons at all moves no claim', async () => {
+  const channel = await openJettonChannel()
+  await channel.start({ byA: true })
+  await fund(channel, true, 40n)
+  await fund(channel, true, 0n)
+  assert.deepEqual(claims(channel), [40n, 0n])
+})
+
 test('what comes for no side becomes a claim of A', async () => {
   const channel = await openJettonChannel({ depositA: 0n, depositB: 0n })
   const comment = core.beginCell().storeUint(0, 32).storeStringTail('hello').endCell()

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import core from '@ton/core'
 import * as cells from './lib/cells.mjs'
-import { Channel, ton } from './lib/channel.mjs'
+import { Channel, running, ton } from './lib/channel.mjs'
 import { keyOf } from './lib/keys.mjs'
 import { Ledger } from './lib/model.mjs'
 import { dictionaryOf, promise } from './lib/promises.mjs'
@@ -49,11 +49,11 @@ class Run {
   static async start(seed) {
     const random = randomOf(seed)
     const kind = random.pick(Object.keys(kinds))
-    if (!Run.templates.has(kind)) {
+    if (Run.templates.get(kind)?.code !== running.code) {
       const channel = await Channel.create({ fine: FINE, ...kinds[kind] })
       await channel.deploy()
       if (kind === 'jetton') await channel.learnWallet()
-      Run.templates.set(kind, { channel, snapshot: channel.world.snapshot() })
+      Run.templates.set(kind, { channel, code: running.code, snapshot: channel.world.snapshot() })
     }
     const { channel, snapshot } = Run.templates.get(kind)
     channel.world.restore(snapshot)

@@ -6,7 +6,7 @@ import * as cells from './lib/cells.mjs'
 import { Channel, ton } from './lib/channel.mjs'
 import { accepts, refuses } from './lib/expect.mjs'
 import { keyFromSeed, keyOf } from './lib/keys.mjs'
-import { dictionaryOf, promise, promises, resolvesOf } from './lib/promises.mjs'
+import { dictionaryOf, grindKey, promise, promises, resolvesOf } from './lib/promises.mjs'
 
 const NOTHING = { seqno: 0, sent: 0n }
 const DEADLINE = 1_701_000_000
@@ -89,6 +89,7 @@ test('every encoding of every number is understood', async () => {
     'a far deadline': { deadline: 0xffffffff },
     'a resolve of nothing': { amount: 0n },
     'a resolve of all of it': { amount: ton('1') },
+    'a resolve of all of it, and a prepay': { amount: ton('1'), prepay: 100n },
   }
   for (const [name, terms] of Object.entries(shapes)) {
     const list = [promise(name, terms), promise('another')]
@@ -99,8 +100,8 @@ test('every encoding of every number is understood', async () => {
 })
 
 test('a deadline that has just come is still good, one that has passed is not', async () => {
-  for (const [late, good] of [[0, true], [1, false]]) {
-    const item = promise('due', { deadline: 1_700_000_000 + 21600 - late })
+  for (const [late, good, prepay] of [[0, true], [1, false], [0, true, 100n], [1, false, 100n]]) {
+    const item = promise('due', { deadline: 1_700_000_000 + 21600 - late, ...(prepay && { prepay }) })
     const list = [item, promise('another')]
     const channel = await disputed(list)
     await accepts(() => settle(channel, list))
@@ -153,14 +154,17 @@ test('labels of every form are understood, from the top of the dictionary to its
 })
 
 test('slots with equal bits in a row are understood', async () => {
-  // A label whose bits are all the same has a form of its own.
-  for (const slot of [0, 0xffffffff, 0x0000ffff, 0xffff0000]) {
-    const item = promise('it')
-    const others = [promise('x', { slot }), promise('y', { slot: (slot ^ 1) >>> 0 }), promise('z', { slot: (slot ^ 0x80000000) >>> 0 })]
-    const list = [item, ...others]
-    const channel = await disputed(list)
-    await accepts(() => settle(channel, [item], { all: list }))
-    assertSettled(channel, [item], list)
+  // A label whose bits are all the same has a form of its own, once it has four of them.
+  for (const bits of [0, 0xff]) {
+    const key = grindKey(slot => slot >>> 24 === bits)
+    const item = promise('it', { key })
+    const beside = bit => promise(`beside ${bit}`, { slot: (item.slot ^ (1 << bit)) >>> 0 })
+    for (const others of [[beside(23)], [beside(31), beside(23)], [beside(31), beside(30), beside(23), beside(0)]]) {
+      const list = [item, ...others]
+      const channel = await disputed(list)
+      await accepts(() => settle(channel, [item], { all: list }))
+      assertSettled(channel, [item], list)
+    }
   }
 })
 
@@ -193,6 +197,8 @@ test('an item that cannot be settled is skipped, and the others are settled', as
     'no code': { ...promise('11'), conditional: replaced(b => b.storeUint(0x8000, 16)) },
     'a negative fee': { ...promise('12'), conditional: conditionalOf(['12', -1n]) },
     'a number in another instruction': { ...promise('13'), conditional: rawConditional('13', b => b.storeUint(0x83, 8).storeUint(7, 8)) },
+    'a number as long as that instruction reads': { ...promise('21'), conditional: rawConditional('21', b => b.storeUint(0x83, 8).storeInt(7, 64)) },
+    'a key beyond 256 bits': { ...promise('22'), conditional: rawConditional('22', undefined, b => b.storeUint(0b10000010_11110_001, 16)) },
     'something after the key': { ...promise('14'), conditional: longer(promise('14').conditional) },
     'a slot that is not of its key': { ...promise('15'), slot: 12345 },
   }
@@ -214,14 +220,15 @@ function signedBits(name, store) {
   return core.beginCell().storeBuffer(keyOf(`virtual ${name}`).sign(bytes)).storeBuffer(bytes).endCell()
 }
 
-function rawConditional(name, storeFee) {
+function rawConditional(name, storeFee = cells.storePushInt(7n), storeKeyPush = b => b.storeUint(0b10000010_11110_000, 16)) {
   const key = keyOf(`virtual ${name}`)
   return core.beginCell()
     .store(storeFee)
     .store(cells.storePushInt(ton('1')))
     .store(cells.storePushInt(0n))
     .store(cells.storePushInt(BigInt(DEADLINE)))
-    .store(cells.storePushInt(BigInt(`0x${key.public.toString('hex')}`)))
+    .store(storeKeyPush)
+    .storeBuffer(key.public)
     .storeRef(cells.CONDITION_CODE)
     .endCell()
 }
@@ -262,11 +269,21 @@ test('a settle is refused without a dispute, unsigned, with a wrong tag or id, a
   await refuses(channel, 115, () => attempt({ proof: other.generateMerkleProof([...other.keys()]) }))
   await refuses(channel, 115, () => attempt({ proof: dict.generateMerkleProofDirect(slots) }))
   await refuses(channel, 115, () => attempt({ proof: core.beginCell().storeUint(3, 8).storeUint(cells.rootHash(dict), 256).storeUint(0, 16).storeRef(cells.Cell.EMPTY).endCell() }))
+  await refuses(channel, 115, () => attempt({ proof: merkleUpdateOf(dict) }))
   await refuses(channel, 115, () => attempt({ fromA: false }))
   await refuses(channel, 116, () => attempt({ resolves: [] }))
   await refuses(channel, 116, () => attempt({ proof: merkleProofOfPruned(dict) }))
   await accepts(() => attempt({}))
 })
+
+/** The other kind of cell that begins with a type and the hash of what it carries. */
+function merkleUpdateOf(dict) {
+  const root = core.beginCell().storeDictDirect(dict).endCell()
+  const update = core.beginCell().storeUint(4, 8)
+  for (let i = 0; i < 2; i += 1) update.storeBuffer(root.hash())
+  for (let i = 0; i < 2; i += 1) update.storeUint(root.depth(), 16)
+  return update.storeRef(root).storeRef(root).endCell({ exotic: true })
+}
 
 /** A proof that shows nothing: its root is pruned. */
 function merkleProofOfPruned(dict) {

@@ -9,7 +9,17 @@ import { Channel, ton } from './channel.mjs'
 import { openJettonChannel, fund, Jetton } from './jetton.mjs'
 import { keyOf } from './keys.mjs'
 import { dictionaryOf, promise, promises, resolvesOf } from './promises.mjs'
-import { internal, person } from './world.mjs'
+import { cheaperConfig, internal, person } from './world.mjs'
+
+const cheaper = cheaperConfig(6n)
+
+/** What an attack opens channels with: those that run this code, or the committed one. */
+export const openersOf = code => ({
+  cheaper,
+  create: options => Channel.create({ code, ...options }),
+  open: options => Channel.opened({ code, ...options }),
+  openJetton: options => openJettonChannel({ code, ...options }),
+})
 
 const body = (seqno, sent = 0n, hash = 0n) => ({ seqno, sent, hash })
 

@@ -6,10 +6,11 @@ import { keyOf } from './keys.mjs'
 import { World, internal, person } from './world.mjs'
 
 export const ton = text => core.toNano(text)
-/** The committed code, or another one for a whole run: the mutation script does that. */
-export const code = core.Cell.fromBoc(
-  readFileSync(process.env.CHANNEL_CODE ?? new URL('../../build/channel.code.boc', import.meta.url)),
-)[0]
+/** The committed code. */
+export const code = core.Cell.fromBoc(readFileSync(new URL('../../build/channel.code.boc', import.meta.url)))[0]
+
+/** What channels run: the committed code, until the mutation script puts another one there. */
+export const running = { code }
 
 /** What a top-up in TON pays on top of the amount, at the prices of the emulator's config. */
 export const TOP_UP_COST = ton('0.03')
@@ -46,7 +47,7 @@ export class Channel {
       currency: { kind: 'ton' },
       ...terms,
     }
-    const { init, address } = cells.channelInit(ownCode ?? code, channel.terms, over)
+    const { init, address } = cells.channelInit(ownCode ?? running.code, channel.terms, over)
     channel.init = init
     channel.address = address
     return channel

@@ -165,6 +165,7 @@ export class World {
     })
     if (!result.success) {
       if (result.vmResults) throw new NotAccepted(result.vmResults.vmExitCode)
+      if (result.error.includes('-701 : ')) throw new NotAccepted(-701)
       throw new Error(`the emulator refused: ${result.error} ${logs}`)
     }
     this.lastLog = result.vmLog
@@ -207,7 +208,7 @@ export function cheaperConfig(divisor) {
   return beginCell().storeDictDirect(config).endCell().toBoc().toString('base64')
 }
 
-/** An external message that the contract did not accept. */
+/** An external message that the contract did not accept; with code -701 the chain did not even ask it. */
 export class NotAccepted extends Error {
   constructor(exitCode) {
     super(`not accepted, exit code ${exitCode}`)
