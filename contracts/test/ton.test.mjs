@@ -163,6 +163,16 @@ test('a commit without enough TON for its fees is refused, and nothing leaves th
   assert.equal((await channel.commit({ withdrawA: ton('1'), withdrawB: ton('1') }, { value: ton('0.012') })).exitCode, 0)
 })
 
+test('a commit leaves what both sides have, to the nanoton', async () => {
+  const channel = await Channel.opened()
+  const cost = ton('0.012')
+  const setBalance = coins => channel.world.edit(channel.address, account => { account.storage.balance.coins = coins })
+  setBalance(ton('15') - 1n)
+  await refuses(channel, 119, () => channel.commit({ withdrawA: ton('1') }, { value: cost }))
+  setBalance(ton('15'))
+  assert.equal((await channel.commit({ withdrawA: ton('1') }, { value: cost })).exitCode, 0)
+})
+
 test('rent that has eaten the reserve is paid by whoever closes, never by a share', async () => {
   const channel = await Channel.opened()
   channel.world.edit(channel.address, account => { account.storage.balance.coins = ton('14.9') })

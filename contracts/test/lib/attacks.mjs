@@ -3,6 +3,7 @@
 // Every attack is played twice: against the contract, where it must fail, and against the contract without the rule,
 // where it must succeed, so that it is known to be the rule that stops it. `run` gets a function that opens a channel
 // and returns whether the attack has succeeded.
+import assert from 'node:assert/strict'
 import core from '@ton/core'
 import * as cells from './cells.mjs'
 import { Channel, ton } from './channel.mjs'
@@ -30,6 +31,12 @@ async function outcome(channel, { value = ton('0.05') } = {}) {
   world.inbox.clear()
   const receipt = await channel.finish({ value })
   return { receipt, a: world.tonReceivedBy(channel.a), b: world.tonReceivedBy(channel.b) }
+}
+
+/** The tree of a dictionary has this many levels of forks. */
+function assertDepth(dict, levels) {
+  // Below the last fork are the leaf and the code in it.
+  assert.equal(core.beginCell().storeDictDirect(dict).endCell().depth(), levels + 1)
 }
 
 export const attacks = [
@@ -78,6 +85,58 @@ export const attacks = [
         await channel.challenge({ byA: seqno % 2 === 0, theirs: { own: body(seqno), counterparty: body(seqno) } })
       }
       return channel.quarantine.starts > begun + channel.terms.quarantine / 2
+    },
+  },
+  {
+    rule: 'C1',
+    name: 'the same challenge is sent twice, to win time with nothing new',
+    without: ['src/disputes.tolk', 'assert (score > 0) throw ERROR_OUTDATED;', ''],
+    async run({ open }) {
+      const channel = await open()
+      await channel.start({ byA: true, theirs: { own: body(5), counterparty: body(5) } })
+      const answer = { byA: false, theirs: { own: body(6), counterparty: body(6) } }
+      await channel.challenge(answer)
+      const { starts } = channel.quarantine
+      channel.world.now += channel.terms.quarantine - 1
+      await channel.challenge(answer)
+      return channel.quarantine.starts > starts
+    },
+  },
+  {
+    rule: 'C1',
+    name: 'a challenge after the window wipes out what was settled',
+    without: ['src/disputes.tolk', 'assert (now < quarantine.starts + duration) throw ERROR_CHALLENGE_LATE;', ''],
+    async run({ open }) {
+      const channel = await open()
+      const list = promises(1)
+      const dict = dictionaryOf(list)
+      const promised = body(5, 0n, cells.rootHash(dict))
+      await channel.start({ byA: true, theirs: { own: promised, counterparty: body(5) } })
+      channel.world.now = channel.quarantine.starts + channel.terms.quarantine
+      await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) })
+      // A has acknowledged a newer ledger of B, in which nothing has been settled yet.
+      await channel.challenge({ byA: false, theirs: { own: body(5), counterparty: { ...promised, seqno: 6 } } })
+      return channel.quarantine.b.sent === 0n
+    },
+  },
+  {
+    rule: 'C1',
+    name: 'a stranger ends the dispute before there was time to answer',
+    without: ['src/disputes.tolk', 'assert (blockchain.now() >= end) throw ERROR_FINISH_EARLY;', ''],
+    async run({ open }) {
+      const channel = await open()
+      await channel.start({ byA: true })
+      return (await channel.finish()).exitCode === 0
+    },
+  },
+  {
+    rule: 'C1',
+    name: 'an agreement from long ago ends a dispute about what came later',
+    without: ['src/cooperation.tolk', 'assert (ended) throw ERROR_QUARANTINE;', ''],
+    async run({ open }) {
+      const channel = await open()
+      await channel.start({ byA: true, theirs: { own: body(9, ton('4')), counterparty: body(9) } })
+      return (await channel.close({ seqnoA: 3, seqnoB: 3 })).exitCode === 0
     },
   },
   {
@@ -200,6 +259,47 @@ export const attacks = [
   },
   {
     rule: 'C4',
+    name: 'a share that cannot be paid is dropped, and the channel closes',
+    without: [
+      'src/payouts.tolk', 'assert (contract.getOriginalBalance() >= needed) throw ERROR_FEE;', '',
+      'src/payouts.tolk', 'SEND_MODE_PAY_FEES_SEPARATELY | SEND_MODE_BOUNCE_ON_ACTION_FAIL', 'SEND_MODE_PAY_FEES_SEPARATELY | SEND_MODE_IGNORE_ERRORS',
+    ],
+    async run({ open }) {
+      const channel = await open()
+      channel.world.edit(channel.address, account => { account.storage.balance.coins = ton('4') })
+      channel.world.inbox.clear()
+      await channel.close({})
+      return !channel.storage.inited && channel.world.tonReceivedBy(channel.b) === 0n
+    },
+  },
+  {
+    rule: 'C4',
+    name: 'a destination that nothing can be sent to holds the other share back',
+    without: ['src/opening.tolk', 'assert ((payment.destA.getWorkchain() | payment.destB.getWorkchain()) == BASECHAIN) throw ERROR_TERMS;', ''],
+    async run({ open, create }) {
+      const nowhere = new core.Address(5, Buffer.alloc(32, 1))
+      const refused = await (await create({ destB: nowhere })).deploy()
+      if (refused.exitCode !== 0) return false
+      const channel = await open({ destB: nowhere })
+      return !(await channel.close({})).ok
+    },
+  },
+  {
+    rule: 'C4',
+    name: 'a stranger finishes, and takes what is left of the reserve',
+    without: [
+      'src/payouts.tolk', 'sendValue(payment.destA, 0, extra, body, SEND_REST);', 'sendValue(sender(), 0, extra, body, SEND_REST);',
+      'src/payouts.tolk', '@pure\nfun messageValue', '@pure\nfun sender(): address\n    asm "INMSG_SRC"\n\n@pure\nfun messageValue',
+    ],
+    async run({ openJetton }) {
+      const channel = await openJetton()
+      await channel.start({ byA: true })
+      await outcome(channel)
+      return channel.world.tonReceivedBy(channel.stranger) > 0n
+    },
+  },
+  {
+    rule: 'C4',
     name: 'rent eats the reserve, and then the share of the side that is paid last',
     without: ['src/payouts.tolk', 'assert (contract.getOriginalBalance() >= needed) throw ERROR_FEE;', ''],
     async run({ open }) {
@@ -301,6 +401,107 @@ export const attacks = [
       await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
       channel.world.now += channel.terms.quarantine
       return (await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) })).exitCode !== 0
+    },
+  },
+  {
+    rule: 'C7',
+    name: 'one promise above its capacity takes a whole batch down',
+    without: ['src/walk.tolk', '"<{ settleUsual() INLINECALLDICT }>c PUSHREFCONT SWAP 2 2 TRYARGS"', '"DROP <{ settleUsual() INLINECALLDICT }>c CALLREF"'],
+    async run({ open }) {
+      const channel = await open()
+      const list = [...promises(3), promise('too much', { amount: ton('1') + 1n })]
+      const dict = dictionaryOf(list)
+      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
+      channel.world.now += channel.terms.quarantine
+      return (await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) })).exitCode !== 0
+    },
+  },
+  {
+    rule: 'C7',
+    name: 'one malformed promise takes a whole batch down',
+    without: ['src/walk.tolk', '"<{ settleUnusual() INLINECALLDICT }>c PUSHREFCONT SWAP 2 2 TRYARGS"', '"DROP <{ settleUnusual() INLINECALLDICT }>c CALLREF"'],
+    async run({ open }) {
+      const channel = await open()
+      const malformed = { ...promise('malformed'), conditional: core.beginCell().storeUint(0x82ff, 16).storeRef(cells.CONDITION_CODE).endCell() }
+      const list = [...promises(3), malformed]
+      const dict = dictionaryOf(list)
+      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
+      channel.world.now += channel.terms.quarantine
+      return (await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) })).exitCode !== 0
+    },
+  },
+  {
+    rule: 'C7',
+    name: 'more is settled than was promised',
+    without: [
+      'src/conditionals.tolk', 'assert (amount <= capacity) throw SKIP;', '',
+      'src/conditionals.tolk', 'assert ((prepay <= amount) & (amount <= capacity)) throw SKIP;', '',
+    ],
+    async run({ open }) {
+      const channel = await open()
+      const list = [promise('too much', { amount: ton('3') }), promise('prepaid', { prepay: ton('0.1'), amount: ton('3') })]
+      const dict = dictionaryOf(list)
+      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
+      channel.world.now += channel.terms.quarantine
+      await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) })
+      return channel.quarantine.b.sent > 0n
+    },
+  },
+  {
+    rule: 'C7',
+    name: 'a promise is settled after its deadline, when its giver cannot be paid back any more',
+    without: ['src/conditionals.tolk', 'assert (deadline >= blockchain.now()) throw SKIP;', ''],
+    async run({ open }) {
+      const channel = await open()
+      const list = [promise('late', { deadline: channel.world.now + 9 }), promise('late, prepaid', { prepay: 1n, deadline: channel.world.now + 9 })]
+      const dict = dictionaryOf(list)
+      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
+      channel.world.now += channel.terms.quarantine
+      await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) })
+      return channel.quarantine.b.sent > 0n
+    },
+  },
+  {
+    rule: 'C7',
+    name: 'a promise is settled with an amount that its key never signed',
+    without: ['src/conditionals.tolk', 'assert (isSliceSignatureValid(resolve, signature, key)) throw SKIP;', ''],
+    async run({ open }) {
+      const channel = await open()
+      const list = promises(1)
+      const dict = dictionaryOf(list)
+      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
+      channel.world.now += channel.terms.quarantine
+      const forged = [[list[0].slot, cells.resolveCell(keyOf('thief'), ton('1'))]]
+      return (await channel.settle({ fromA: true, dict, resolves: forged })).exitCode === 0
+    },
+  },
+  {
+    rule: 'C7',
+    name: 'promises that were never made are settled',
+    without: ['src/settlement.tolk', 'assert (proof.loadUint(256) == conditionals) throw ERROR_PROOF;', 'proof.loadUint(256);'],
+    async run({ open }) {
+      const channel = await open()
+      const invented = promises(2, { name: 'invented' })
+      await channel.start({ byA: true, theirs: { own: body(5), counterparty: body(5) } })
+      channel.world.now += channel.terms.quarantine
+      return (await channel.settle({ fromA: true, dict: dictionaryOf(invented), resolves: resolvesOf(invented) })).exitCode === 0
+    },
+  },
+  {
+    rule: 'C7',
+    name: 'keys are chosen so that the tree has 32 levels, and a batch does not fit into one message',
+    // Every promise with a walk of its own.
+    without: ['src/settlement.tolk', 'val left = settleDictionary(proof.preloadRef());', 'var left = 0;\n    repeat (30) {\n        settled = 0;\n        left = settleDictionary(proof.preloadRef());\n    }'],
+    async run({ open }) {
+      const channel = await open()
+      const list = promises(30)
+      const beside = [...Array(31).keys()].map(bit => promise(`beside ${bit}`, { slot: (list[0].slot ^ (1 << bit)) >>> 0 }))
+      const dict = dictionaryOf([...list, ...beside])
+      assertDepth(dict, 32)
+      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
+      channel.world.now += channel.terms.quarantine
+      const receipt = await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) }, { value: ton('3') })
+      return receipt.exitCode !== 0 || receipt.gas > 400_000
     },
   },
   {

@@ -31,9 +31,15 @@ for (const suite of suites) {
   tests.set(suite, collected)
 }
 
+// An attack fails, whatever else does not work.
+tests.set('attacks', attacks.map(({ rule, name, run }) => ({
+  name: `${rule} stops it: ${name}`,
+  run: async () => { if (await run(openersOf(running.code))) throw new Error('the attack has succeeded') },
+})))
+
 /** The name of the first test that fails. */
 async function firstFailure(first) {
-  for (const suite of [first, ...suites.filter(other => other !== first)]) {
+  for (const suite of [first, ...[...tests.keys()].filter(other => other !== first)]) {
     for (const { name, run } of tests.get(suite)) {
       try {
         await run()

@@ -151,7 +151,7 @@ export function mutants() {
   for (const mutant of list) {
     const { name } = mutant
     times.set(name, (times.get(name) ?? 0) + 1)
-    if (times.get(name) > 1) mutant.name += `, the ${times.get(name)}. time`
+    if (times.get(name) > 1) mutant.name += ` (${times.get(name)})`
   }
   return list
 }
