@@ -9,7 +9,7 @@ use channel::{
     key::{PublicKey, SecretKey},
     proof::Touched,
     propose::Intent,
-    resolve::Resolve,
+    resolve::{Resolve, Verified},
     semichannel::SignedSemi,
     tl::{Action, Answer, ProposeAction, Query},
 };
@@ -157,6 +157,10 @@ fn in_a_dispute_no_value_moves() {
     assert!(matches!(world.order(&payment), Err(CommandError::NoChannel { .. })));
 }
 
+fn signed(amount: Nano, key: &SecretKey) -> Verified {
+    Resolve::sign(amount, key).verified(&key.public()).expect("our own signature")
+}
+
 #[test]
 fn what_was_sent_never_becomes_less() {
     let (mut world, mut mallory, _, bob) = before_a_relay();
@@ -166,7 +170,7 @@ fn what_was_sent_never_becomes_less() {
     let intent = Intent::Open { conditional, action: orders };
     mallory.go(&mut world, &intent).expect("an honest payment");
     mallory.listen(&mut world, 5_000);
-    let resolve = Resolve::sign(ton(1), &secret);
+    let resolve = signed(ton(1), &secret);
     mallory.go(&mut world, &Intent::Close { key: secret.public(), resolve }).expect("paid");
     assert_eq!(mallory.channel().ours.body().sent, milli(1_005));
 
@@ -372,7 +376,7 @@ fn a_virtual_key_is_good_for_one_payment_only() {
     let intent = Intent::Open { conditional, action: orders.clone() };
     mallory.go(world, &intent).expect("a good promise");
     mallory.listen(world, 5_000);
-    let resolve = Resolve::sign(ton(1), &secret);
+    let resolve = signed(ton(1), &secret);
     mallory.go(world, &Intent::Close { key: secret.public(), resolve }).expect("paid");
 
     let lie = mallory.promise(conditional, orders);
@@ -426,7 +430,7 @@ fn a_payer_cannot_pay_less_than_the_resolve_says_nor_take_a_live_promise_back() 
     let lie = mallory.claim(action, &without, &Touched::Nothing, Nano(0));
     refused(world, mallory, &lie, "incorrect resulting hash");
 
-    let pay = Intent::Close { key, resolve: Resolve::sign(ton(1), &secret) };
+    let pay = Intent::Close { key, resolve: signed(ton(1), &secret) };
     mallory.go(world, &pay).expect("the whole amount");
     assert_eq!(world.balance(relay, mallory.id), milli(11_005));
 }

@@ -282,7 +282,7 @@ impl Adversary {
         let refusal =
             |reason: String| Answer::ProposalDecision { agreed: false, reason, signed_state: None };
         let Some(channel) = &self.channel else { return refusal("not found".to_owned()) };
-        match channel.accept(now, proposal, &BOUNDS, &self.key) {
+        match channel.accept(now, proposal, &BOUNDS, None, &self.key) {
             Ok(accepted) => {
                 self.channel = Some(accepted.channel);
                 Answer::ProposalDecision {

@@ -11,6 +11,7 @@ use crate::{
     key::SecretKey,
     proof::UpdateProof,
     propose::{AMOUNT_DECREASE, BUSY, COUNTERPARTY_INCORRECT, SEQNO_INCORRECT, owed},
+    resolve::Verified,
     semichannel::{SemiBody, SignedSemi},
     tl::{Action, ProposeAction},
 };
@@ -59,12 +60,13 @@ macro_rules! refuse {
 
 impl Channel {
     /// Checks a proposal of the peer and computes what it leads to. The caller has checked that the peer owns the
-    /// other key of this channel.
+    /// other key of this channel. `known` is the resolve that the caller holds for the conditional to be closed.
     pub fn accept(
         &self,
         now: Time,
         proposal: &ProposeAction,
         bounds: &Bounds,
+        known: Option<&Verified>,
         key: &SecretKey,
     ) -> Result<Accepted, Refusal> {
         if self.chain.closed {
@@ -99,7 +101,7 @@ impl Channel {
         }
 
         let (mut next, concluded) = self.in_turn(&signed)?;
-        let change = next.their_change(now, proposal, &signed.state.data, &proof, bounds)?;
+        let change = next.their_change(now, proposal, &signed.state.data, &proof, bounds, known)?;
         match signed.state.counterparty {
             None if next.ours.ready() => refuse!("counterparty state downgrade attempt"),
             Some(copy) if copy != *next.ours.body() => refuse!("{COUNTERPARTY_INCORRECT}"),
@@ -171,6 +173,7 @@ impl Channel {
         new: &SemiBody,
         proof: &UpdateProof,
         bounds: &Bounds,
+        known: Option<&Verified>,
     ) -> Result<Change, Refusal> {
         let absent = |key, reason: &str| match proof.get(key) {
             Ok(None) => Ok(()),
@@ -228,7 +231,7 @@ impl Channel {
                 let Some(conditional) = self.theirs.conditionals.get(key) else {
                     refuse!("virtual channel is not found");
                 };
-                if !state.verify(key) {
+                if known.is_none_or(|known| **known != *state) && !state.verify(key) {
                     refuse!("incorrect channel state signature");
                 }
                 if state.amount > conditional.capacity {

@@ -62,7 +62,8 @@ impl SecretKey {
             return None;
         }
         let scalar = Zeroizing::new(self.0.to_scalar_bytes());
-        Some(point.to_montgomery().mul_clamped(*scalar).to_bytes())
+        // The product on the Edwards curve, carried over, is the ladder's, and it is there sooner.
+        Some(point.mul_clamped(*scalar).to_montgomery().to_bytes())
     }
 }
 

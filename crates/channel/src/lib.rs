@@ -56,5 +56,5 @@ pub use conditional::Conditional;
 pub use conditionals::{Conditionals, SlotTaken};
 pub use key::{PublicKey, SecretKey, Signature};
 pub use proof::{ProofError, Touched, UpdateProof};
-pub use resolve::Resolve;
+pub use resolve::{Resolve, Verified};
 pub use semichannel::{ChannelId, SemiBody, SemiChannel, SignedSemi};

@@ -9,7 +9,7 @@ use crate::{
     conditional::Conditional,
     key::{PublicKey, SecretKey},
     proof::Touched,
-    resolve::Resolve,
+    resolve::{Resolve, Verified},
     semichannel::{SemiBody, SemiChannel, SignedSemi},
     tl::{Action, OpenVirtual, ProposeAction},
 };
@@ -28,7 +28,7 @@ pub enum Intent {
     /// Pay what the resolve says and drop the conditional.
     Close {
         key: PublicKey,
-        resolve: Resolve,
+        resolve: Verified,
     },
     Remove {
         key: PublicKey,
@@ -48,7 +48,7 @@ pub enum Fault {
     SlotTaken,
     #[error("no such conditional")]
     NoConditional,
-    #[error("the resolve does not fit the conditional")]
+    #[error("the resolve is for more than the capacity")]
     BadResolve,
     #[error("the deadline is too close or has passed")]
     DeadlinePassed,
@@ -90,13 +90,13 @@ impl Channel {
             }
             Intent::Close { key, resolve } => {
                 let conditional = conditionals.remove(key).ok_or(Fault::NoConditional)?;
-                if resolve.amount > conditional.capacity || !resolve.verify(key) {
+                if resolve.amount > conditional.capacity {
                     return Err(Fault::BadResolve);
                 }
                 let owed = owed(&conditional, resolve).ok_or(Fault::Overflow)?;
                 sent = sent.checked_add(owed).ok_or(Fault::Overflow)?;
-                let action = Action::ConfirmClose { key: *key, state: *resolve };
-                (action, Change::Close(conditional, *resolve))
+                let action = Action::ConfirmClose { key: *key, state: **resolve };
+                (action, Change::Close(conditional, **resolve))
             }
             Intent::Remove { key } => {
                 let conditional = conditionals.remove(key).ok_or(Fault::NoConditional)?;

@@ -4,6 +4,7 @@
 //! Of several resolves under one key the greatest is the valid one. Layout: protocol `VirtualChannelState`.
 
 use alloc::vec::Vec;
+use core::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,20 @@ pub struct Resolve {
     pub signature: Signature,
 }
 
+/// A resolve whose signature was found good for the virtual key that it is kept under: by [`Resolve::verified`],
+/// or before it went into a record of ours. Signatures are dear, and a resolve passes a node up to three times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Verified(Resolve);
+
+impl Deref for Verified {
+    type Target = Resolve;
+
+    fn deref(&self) -> &Resolve {
+        &self.0
+    }
+}
+
 impl Resolve {
     pub fn sign(amount: Nano, virtual_key: &SecretKey) -> Self {
         Self { amount, signature: virtual_key.sign(&payload(amount)) }
@@ -25,6 +40,11 @@ impl Resolve {
 
     pub fn verify(&self, virtual_key: &PublicKey) -> bool {
         self.amount <= Nano::MAX && virtual_key.verify(&payload(self.amount), &self.signature)
+    }
+
+    /// `None`: the signature is not one of this key over the amount.
+    pub fn verified(&self, virtual_key: &PublicKey) -> Option<Verified> {
+        self.verify(virtual_key).then_some(Verified(*self))
     }
 
     /// `signature:bits512 amount:Coins`, then zero bits to a whole byte.

@@ -110,7 +110,12 @@ impl Node {
         let Some(slot) = self.slots.get(&address) else {
             return Err("failed to acquire channel lock: not found".into());
         };
-        let accepted = slot.channel.accept(self.now, proposal, &bounds, &self.key)?;
+        let known = if let Action::ConfirmClose { key, .. } = &proposal.action {
+            self.virtuals.get(key).and_then(|known| known.resolve.as_ref())
+        } else {
+            None
+        };
+        let accepted = slot.channel.accept(self.now, proposal, &bounds, known, &self.key)?;
         if accepted.replay {
             return Ok(accepted.answer);
         }
@@ -207,18 +212,20 @@ impl Node {
         instruction: &Instruction,
         open: &OpenVirtual,
     ) -> Result<Virtual, Refusal> {
-        if let Some(resolve) = &instruction.final_state {
-            if !resolve.verify(&conditional.key) {
+        let mut resolve = None;
+        if let Some(promised) = &instruction.final_state {
+            resolve = promised.verified(&conditional.key);
+            if resolve.is_none() {
                 return Err("final state is incorrect".into());
             }
-            if resolve.amount != conditional.capacity {
+            if promised.amount != conditional.capacity {
                 return Err("final state should use full capacity".into());
             }
         }
         Ok(Virtual {
-            resolve: instruction.final_state,
+            resolve,
             instruction: Some(open.instruction_key),
-            finished: instruction.final_state.is_some().then_some(self.now),
+            finished: resolve.is_some().then_some(self.now),
             ..fresh
         })
     }
@@ -369,9 +376,7 @@ impl Node {
         resolve: &Resolve,
     ) -> Result<(), String> {
         let (known, leg) = self.promise_to(address, key)?;
-        if !resolve.verify(key) {
-            return Err("incorrect channel state signature".to_string());
-        }
+        let resolve = resolve.verified(key).ok_or("incorrect channel state signature")?;
         if resolve.amount > leg.conditional.capacity {
             return Err("amount cannot be > capacity".to_string());
         }
@@ -381,7 +386,7 @@ impl Node {
         let mut claimed = known.clone();
         // The highest amount wins; a lower one is tolerated and changes nothing (protocol.md 6.6).
         if claimed.resolve.is_none_or(|best| best.amount < resolve.amount) {
-            claimed.resolve = Some(*resolve);
+            claimed.resolve = Some(resolve);
         }
         claimed.claimed = true;
         claimed.finished = claimed.finished.or(Some(self.now));

@@ -32,9 +32,9 @@ const LEASE_MS: u64 = 10_000;
 /// How long left starts nothing new after it had to turn right away.
 const COURTESY_MS: u64 = 100;
 /// Proposals pending at once, at the most.
-const WINDOW_MAX: usize = 16;
+const WINDOW_MAX: usize = 64;
 /// Proposals under one lock; then the other side gets its turn.
-const PROPOSALS_PER_LOCK: u32 = 16;
+const PROPOSALS_PER_LOCK: u32 = 64;
 
 /// One channel and what is going on around it.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use channel::{
     conditional::Conditional,
     contract::Address,
     key::PublicKey,
-    resolve::Resolve,
+    resolve::{Resolve, Verified},
 };
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +61,7 @@ pub(crate) struct Virtual {
     pub(crate) key: PublicKey,
     pub(crate) incoming: Option<Leg>,
     pub(crate) outgoing: Option<Leg>,
-    pub(crate) resolve: Option<Resolve>,
+    pub(crate) resolve: Option<Verified>,
     /// The next hop has shown the resolve and wants to be paid.
     pub(crate) claimed: bool,
     /// The next hop wants the conditional removed.
@@ -115,7 +115,7 @@ impl Virtual {
     pub(crate) fn ask(&self, now: Time) -> Option<Ask> {
         let leg = self.incoming.as_ref().filter(|leg| leg.state == LegState::Live)?;
         if let Some(resolve) = self.resolve {
-            return Some(Ask::Close(resolve));
+            return Some(Ask::Close(*resolve));
         }
         let released = match &self.outgoing {
             // The incoming promise is let go only when the outgoing one is dead on chain (N2).

@@ -29,7 +29,8 @@ pub(crate) fn microseconds(live: u32) -> f64 {
         let intent = open(live + n);
         let proposed = payer.propose(NOW, &intent, &payer_key).expect("room for one more");
         let proposal = proposed.proposal(u64::from(n) + 2, 1).expect("a proposal");
-        let accepted = payee.accept(NOW, &proposal, &bounds, &payee_key).expect("a good proposal");
+        let accepted =
+            payee.accept(NOW, &proposal, &bounds, None, &payee_key).expect("a good proposal");
         payer = proposed.agreed(&accepted.answer).expect("a fitting answer").0;
         payee = accepted.channel;
     }

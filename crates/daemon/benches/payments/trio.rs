@@ -32,6 +32,8 @@ use tokio::sync::mpsc;
 const PAYER: usize = 0;
 const RELAY: usize = 1;
 const RECEIVER: usize = 2;
+/// What a profiler calls their threads.
+const NAMES: [&str; 3] = ["payer", "relay", "receiver"];
 const DEPOSIT: Nano = Nano(1_000_000_000_000_000);
 const FEE: Nano = Nano(1_000);
 const AMOUNT: Nano = Nano(1_000_000);
@@ -77,7 +79,8 @@ impl Trio {
                 ready: ready_in.clone(),
                 store: Store::open(path).expect("a store"),
             };
-            std::thread::spawn(move || host.run());
+            let thread = std::thread::Builder::new().name(NAMES[index].into());
+            thread.spawn(move || host.run()).expect("a thread");
         }
 
         let trio = Self { inboxes, payments, counts, keys, _folder: folder };
