@@ -680,7 +680,7 @@ export const attacks = [
   {
     rule: 'C11',
     name: 'who is offline cannot be helped by a tower',
-    without: ['src/channel.tolk', 'import "payouts"', 'import "payouts"\nimport "storage"', 'src/channel.tolk', '    if (op == OP_CLOSE) {', '    assert (((op != OP_CHALLENGE) & (op != OP_SETTLE)) | (in.senderAddress == Payment.fromCell(loadRoot().payment()).destB)) throw 101;\n    if (op == OP_CLOSE) {'],
+    without: ['src/channel.tolk', 'import "payouts"', 'import "payouts"\nimport "storage"', 'src/channel.tolk', '    if (op == OP_FINISH) {', '    assert (((op != OP_CHALLENGE) & (op != OP_SETTLE)) | (in.senderAddress == Payment.fromCell(loadRoot().payment()).destB)) throw 101;\n    if (op == OP_FINISH) {'],
     async run({ open }) {
       const channel = await open()
       const tower = person('a tower')
