@@ -168,6 +168,18 @@ test('slots with equal bits in a row are understood', async () => {
   }
 })
 
+test('a promise cannot be made to be read in two ways', async () => {
+  // The label of this leaf is 25 zeros in its short form. Taken for a long one it would end three bytes later, and the
+  // rest of the fee, 36 TON, would be a fee of nothing and a huge capacity.
+  const item = promise('it', { slot: 0, fee: 0x8_8000_8220n })
+  const list = [item, promise('beside', { slot: 1 << 25 })]
+  const channel = await disputed(list)
+  const dict = dictionaryOf(list)
+  const resolves = [[cells.slotOf(item.key.public), item.resolve]]
+  await accepts(() => channel.settle({ fromA: true, dict, resolves, proof: dict.generateMerkleProof([0]) }, { value: ton('3') }))
+  assertSettled(channel, [item], list)
+})
+
 test('an item that cannot be settled is skipped, and the others are settled', async () => {
   const key = keyOf('a virtual key')
   const resolve = promise('r', { key }).resolve
@@ -196,6 +208,7 @@ test('an item that cannot be settled is skipped, and the others are settled', as
     'another code': promise('10', { code: replaced(b => b.storeUint(0xf2c04d, 24)) }),
     'no code': { ...promise('11'), conditional: replaced(b => b.storeUint(0x8000, 16)) },
     'a negative fee': { ...promise('12'), conditional: conditionalOf(['12', -1n]) },
+    'a long negative fee': { ...promise('16'), conditional: rawConditional('16', b => b.storeUint(0x82, 8).storeUint(0, 5).storeInt(-40_000n, 19)) },
     'a number in another instruction': { ...promise('13'), conditional: rawConditional('13', b => b.storeUint(0x83, 8).storeUint(7, 8)) },
     'a number as long as that instruction reads': { ...promise('21'), conditional: rawConditional('21', b => b.storeUint(0x83, 8).storeInt(7, 64)) },
     'a key beyond 256 bits': { ...promise('22'), conditional: rawConditional('22', undefined, b => b.storeUint(0b10000010_11110_001, 16)) },
