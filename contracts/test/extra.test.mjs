@@ -5,6 +5,7 @@ import { Channel, ton } from './lib/channel.mjs'
 import { accepts, refuses } from './lib/expect.mjs'
 import { dictionaryOf, promises, resolvesOf } from './lib/promises.mjs'
 import * as cells from './lib/cells.mjs'
+import { internal } from './lib/world.mjs'
 
 const ID = 100
 const terms = { currency: { kind: 'extra', id: ID }, storageFee: ton('0.35'), fine: 300n }
@@ -56,6 +57,24 @@ test('a side without a share gets no message', async () => {
   assert.equal(channel.world.receivedBy(channel.b).length, 0)
 })
 
+test('without a share A gets the TON that is left, and none of the currency', async () => {
+  const channel = await open()
+  channel.world.inbox.clear()
+  await accepts(() => channel.close({ sentA: 1000n }))
+  assert.equal(got(channel, channel.b), 1500n)
+  const [message] = channel.world.receivedBy(channel.a)
+  assert.equal(message.info.value.other?.size ?? 0, 0)
+})
+
+test('a foreign currency that came by mistake goes to A, also when there is nothing else', async () => {
+  for (const deposit of [0n, 1000n]) {
+    const channel = await open({ depositA: deposit, depositB: deposit })
+    await channel.world.send(internal({ from: channel.stranger, to: channel.address, value: ton('1'), bounce: false, extra: { 9: 50n } }))
+    await accepts(() => channel.close({}))
+    assert.deepEqual([got(channel, channel.a), got(channel, channel.b), got(channel, channel.a, 9)], [deposit, deposit, 50n])
+  }
+})
+
 test('a top-up brings exactly the currency of the channel', async () => {
   const channel = await open({ depositA: 0n, depositB: 0n })
   const attempt = extra => refuses(channel, 121, () => channel.topUp(true, 5n, { extra }))
@@ -97,6 +116,14 @@ test('init asks for a reserve that pays for both shares', async () => {
   assert.equal((await poor.deploy()).exitCode, 123)
   const rich = await Channel.create({ ...terms, storageFee: ton('0.07') + 1n })
   await accepts(() => rich.deploy())
+})
+
+test('rent that has eaten the reserve is paid by whoever closes', async () => {
+  const channel = await open()
+  channel.world.edit(channel.address, account => { account.storage.balance.coins = 0n })
+  await refuses(channel, 119, () => channel.close({}, { value: ton('0.0719') }))
+  await accepts(() => channel.close({}, { value: ton('0.072') }))
+  assert.deepEqual([got(channel, channel.a), got(channel, channel.b)], [1000n, 500n])
 })
 
 test('a withdrawal is paid for by who asks for it', async () => {

@@ -12,11 +12,7 @@ import { internal, person } from './lib/world.mjs'
 const owned = channel => [channel.a, channel.b, channel.address].map(who => channel.jetton.balanceOf(who))
 
 /** Claims that are written behind the balance. */
-function claims(channel) {
-  const balance = channel.world.data(channel.address).beginParse().loadRef().beginParse()
-  for (let i = 0; i < 6; i += 1) balance.loadCoins()
-  return balance.remainingBits === 0 ? [0n, 0n] : [balance.loadCoins(), balance.loadCoins()]
-}
+const claims = channel => channel.storage.claims
 
 function walletKnown(channel) {
   const payment = channel.storage.payment.beginParse()
@@ -262,6 +258,14 @@ test('init asks for a reserve that pays for both shares and the request', async 
   assert.equal((await poor.deploy()).exitCode, 123)
   const rich = await Channel.create({ currency, storageFee: ton('0.2') + 1n })
   await accepts(() => rich.deploy())
+})
+
+test('rent that has eaten the reserve is paid by whoever closes', async () => {
+  const channel = await openJettonChannel()
+  channel.world.edit(channel.address, account => { account.storage.balance.coins = 0n })
+  await refuses(channel, 119, () => channel.close({}, { value: ton('0.1719') }))
+  await accepts(() => channel.close({}, { value: ton('0.172') }))
+  assert.deepEqual(owned(channel), [1_000_000n, 1_000_000n, 0n])
 })
 
 test('a withdrawal is paid for by who asks for it', async () => {

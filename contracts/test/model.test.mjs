@@ -13,9 +13,9 @@ import { dictionaryOf, promise } from './lib/promises.mjs'
 import { randomOf } from './lib/random.mjs'
 import { internal } from './lib/world.mjs'
 
-const SEQUENCES = Number(process.env.MODEL_SEQUENCES ?? 1200)
+const SEQUENCES = Number(process.env.MODEL_SEQUENCES ?? 2000)
 const FIRST = Number(process.env.MODEL_SEED ?? 1)
-const STEPS = 9
+const STEPS = 12
 const FINE = 700n
 
 const kinds = {
@@ -39,8 +39,25 @@ const POOL = Array.from({ length: 40 }, (_, index) => {
   }
 })
 
+/** What makes sense in a phase. */
+const likely = {
+  open: ['topUp', 'topUp', 'commit', 'commit', 'start', 'start', 'start', 'start', 'start', 'close'],
+  window: ['challenge', 'challenge', 'challenge', 'challenge', 'challenge', 'challenge', 'commit', 'settle', 'finish', 'topUp'],
+  settling: ['settle', 'settle', 'settle', 'settle', 'settle', 'settle', 'challenge', 'finish', 'commit'],
+  awaiting: ['finish', 'finish', 'finish', 'settle', 'challenge', 'commit', 'topUp'],
+  closed: ['topUp', 'commit', 'close', 'start', 'challenge', 'settle', 'finish', 'init'],
+}
+
 const NOBODY = keyOf('nobody')
-const names = ['A', 'B']
+
+const hashes = new Map()
+
+/** The root hash of a book of which some promises are gone. */
+function hashOf(book, gone) {
+  const name = book.map(item => `${POOL.indexOf(item)}${gone.has(item) ? '-' : ''}`).join()
+  if (!hashes.has(name)) hashes.set(name, cells.rootHash(dictionaryOf(book, [...gone])))
+  return hashes.get(name)
+}
 
 /** A channel and its ledger, opened the same way, with what both sides might have signed. */
 class Run {
@@ -61,16 +78,16 @@ class Run {
     Object.assign(run, { random, kind, channel, ledger: new Ledger(channel.terms), log: [] })
     run.ledger.inited = true
     for (const side of [0, 1]) await run.step({ op: 'topUp', side, amount: 1000n + random.amount(2000) })
-    run.histories = [run.history(), run.history()]
+    run.histories = [run.history(0), run.history(1)]
     return run
   }
 
-  /** States of one side, newer and newer, now and then two with the same seqno. */
-  history() {
-    const { random } = this
+  /** States of a side since the last commit, newer and newer, now and then two with the same seqno. */
+  history(side) {
+    const { random, ledger } = this
     const bodies = []
-    let seqno = 0n
-    let sent = 0n
+    let seqno = ledger.committed[side]
+    let sent = ledger.sent[side]
     for (let i = 0; i < 6; i += 1) {
       if (i === 0 || !random.chance(0.2)) seqno += 1n + random.amount(2)
       sent += random.amount(300)
@@ -82,8 +99,8 @@ class Run {
   }
 
   /** The body as it stands in cells. */
-  written(body) {
-    return { seqno: body.seqno, sent: body.sent, hash: cells.rootHash(dictionaryOf(body.book, [...body.gone])) }
+  written({ seqno, sent, book, gone }) {
+    return { seqno, sent, hash: hashOf(book, gone) }
   }
 
   defects(message) {
@@ -94,21 +111,23 @@ class Run {
     return message
   }
 
+  /** Mostly a little newer than what is known, sometimes older or from before the last commit. */
   evidence(by) {
-    const { random, histories } = this
+    const { random, histories, ledger } = this
     if (random.chance(0.08)) return null
-    const evidence = { theirs: random.pick(histories[1 - by]), ours: random.chance(0.8) ? random.pick(histories[by]) : null }
-    return this.defects(evidence)
+    const body = side => {
+      const known = ledger.dispute?.body[side].seqno ?? ledger.committed[side]
+      const newer = histories[side].filter(({ seqno }) => seqno >= known)
+      return random.pick(newer.length > 0 && random.chance(0.8) ? newer.slice(0, 3) : histories[side])
+    }
+    return this.defects({ theirs: body(1 - by), ours: random.chance(0.7) ? body(by) : null })
   }
 
   agreement(op) {
     const { random, ledger } = this
-    const step = () => random.amount(12)
-    const message = {
-      op,
-      sent: [random.amount(900), random.amount(900)],
-      seqno: [ledger.committed[0] + step(), ledger.committed[1] + step()],
-    }
+    const newest = side => ledger.dispute?.body[side].seqno ?? ledger.committed[side]
+    const seqno = side => (random.chance(0.1) ? ledger.committed[side] + random.amount(2) : newest(side) + 1n + random.amount(2))
+    const message = { op, sent: [random.amount(900), random.amount(900)], seqno: [seqno(0), seqno(1)] }
     if (op === 'commit') {
       message.withdraw = [0, 1].map(side => {
         const total = ledger.withdrawn[side] + random.amount(400)
@@ -121,11 +140,12 @@ class Run {
 
   settlement() {
     const { random, ledger } = this
-    const by = random.below(2)
+    const open = side => ledger.dispute?.body[1 - side].book.filter(item => !ledger.dispute.body[1 - side].gone.has(item)).length ?? 0
+    const by = open(0) > 0 && open(1) > 0 ? random.below(2) : open(0) > 0 ? 0 : 1
     const body = ledger.dispute?.body[1 - by] ?? random.pick(this.histories[1 - by])
     const stale = random.chance(0.1)
     const { book, gone } = stale ? random.pick(this.histories[1 - by]) : body
-    const items = book.filter(() => random.chance(0.7))
+    const items = book.filter(() => random.chance(0.6))
     return this.defects({ op: 'settle', by, book, gone: new Set(gone), items })
   }
 
@@ -152,22 +172,35 @@ class Run {
     }
     if (ledger.claims[side] > 0n && random.chance(0.3)) return make.claim()
     if (random.chance(0.15)) return make[random.pick(Object.keys(make))]()
-    if (!ledger.dispute) return make[random.pick(['topUp', 'commit', 'commit', 'start', 'start', 'start', 'close'])]()
-    return make[random.pick(['challenge', 'challenge', 'settle', 'settle', 'settle', 'finish', 'finish', 'commit'])]()
+    return make[random.pick(likely[this.phase])]()
   }
 
-  /** Time passes, now and then to just before or after something that matters. */
+  get phase() {
+    const { ledger, channel } = this
+    const { dispute, closed, terms } = ledger
+    if (!dispute) return closed ? 'closed' : 'open'
+    const left = dispute.starts + terms.quarantine - channel.world.now
+    if (left > 0) return 'window'
+    return left + terms.settle > 0 ? 'settling' : 'awaiting'
+  }
+
+  /** Time passes: mostly little, now and then to just before or after something that matters. */
   passTime() {
     const { random, ledger, channel } = this
     const { world, terms } = channel
     const { dispute } = ledger
-    if (!dispute || random.chance(0.3)) {
+    const phase = this.phase
+    const moves = { open: 0.3, window: 0.35, settling: 0.25, awaiting: 0.2, closed: 0.1 }
+    if (!random.chance(moves[phase])) return
+    if (phase === 'window' && random.chance(0.4)) {
+      world.now += random.below(terms.quarantine / 3)
+    } else if (dispute) {
+      const edges = [dispute.starts + terms.quarantine, dispute.starts + terms.quarantine + terms.settle]
+      const target = (phase === 'window' ? edges[0] : edges[1]) + random.pick([-1, 0, 0, 1])
+      world.now = Math.max(world.now, target)
+    } else {
       world.now += random.below(2000)
-      return
     }
-    const edges = [dispute.starts + terms.quarantine, dispute.starts + terms.quarantine + terms.settle]
-    const target = random.pick(edges) + random.pick([-1, 0, 1, -5000])
-    if (target > world.now && random.chance(0.6)) world.now = target
   }
 
   send(message) {
@@ -253,7 +286,8 @@ class Run {
     const { channel, ledger, kind } = this
     const { world } = channel
     this.log.push(`${world.now} ${JSON.stringify(message, (key, value) => describe(key, value))}`)
-    const held = ledger.held
+    const { held } = ledger
+    const before = ledger.copy()
     const expected = ledger.apply(message, world.now)
     this.ledgerPaid = expected.paid
     this.accepted = expected.code === 0
@@ -266,6 +300,7 @@ class Run {
       assert.deepEqual(this.payments(receipt), expected.paid)
     }
     this.compare()
+    if (this.accepted) this.checkDues(before, message)
 
     // Nothing appears and nothing is lost: what is held changes by what came and what was paid.
     const came = expected.code === 0 && ['topUp', 'notification', 'refusal'].includes(message.op) ? message.amount : 0n
@@ -274,6 +309,40 @@ class Run {
     const rent = receipt.transaction.description.storagePhase?.storageFeesCollected ?? 0n
     const principal = kind === 'ton' ? came - expected.paid[0] - expected.paid[1] : 0n
     if (ledger.inited) assert.ok(channel.balance >= own - rent + principal, 'the reserve has paid for a message')
+  }
+
+  /** What one side does alone takes nothing from the other that it did not sign away itself. */
+  checkDues(before, { op, by, items }) {
+    const { ledger } = this
+    if (op === 'commit' || op === 'close' || op === 'finish') return
+    for (const side of [0, 1]) {
+      assert.ok(ledger.share(side) + ledger.claims[side] >= before.share(side) + before.claims[side] - (op === 'claim' ? before.claims[side] : 0n))
+    }
+    if (!ledger.dispute) return
+    const them = 1 - by
+    const was = side => before.dispute?.body[side] ?? { seqno: before.committed[side], sent: before.sent[side], gone: new Set() }
+    const is = side => ledger.dispute.body[side]
+    if (op === 'start' || op === 'challenge') {
+      // A ledger only ever moves on, and only the one that shows less than it has is fined.
+      for (const side of [0, 1]) assert.ok(is(side).seqno >= was(side).seqno)
+      assert.equal(ledger.dispute.fined[by], before.dispute?.fined[by] ?? false)
+      if (is(by).seqno === was(by).seqno && ledger.dispute.rank[by] !== 2) assert.equal(is(by).sent, was(by).sent)
+    } else if (op === 'settle') {
+      // Each promise once, for no more than it is worth.
+      const worth = items.filter(item => !was(them).gone.has(item)).reduce((sum, item) => sum + item.worth, 0n)
+      assert.ok(is(them).sent > was(them).sent && is(them).sent <= was(them).sent + worth)
+      assert.deepEqual(is(by), was(by))
+    }
+  }
+
+  /** Comes to the end from wherever it is, so that what each side can get is what it does get. */
+  async end() {
+    const { channel, ledger, random } = this
+    if (ledger.closed) return
+    if (!ledger.dispute) await this.step({ op: 'start', by: random.below(2), evidence: null })
+    channel.world.now = Math.max(channel.world.now, ledger.dispute.starts + channel.terms.quarantine + channel.terms.settle)
+    await this.step({ op: 'finish' })
+    assert.ok(ledger.closed)
   }
 
   compare() {
@@ -285,6 +354,7 @@ class Run {
     assert.deepEqual([balance.withdrawA, balance.withdrawB], ledger.withdrawn)
     assert.deepEqual([balance.sentA, balance.sentB], ledger.sent)
     assert.deepEqual([storage.committedA, storage.committedB], ledger.committed)
+    assert.deepEqual(storage.claims, ledger.claims)
     const { dispute } = ledger
     assert.equal(storage.quarantine === null, dispute === null)
     if (!dispute) return
@@ -306,32 +376,77 @@ function describe(key, value) {
   return value
 }
 
+/** What a run has reached, beyond the single messages. */
+class Depth {
+  seen = new Map()
+
+  note(what) {
+    this.seen.set(what, (this.seen.get(what) ?? 0) + 1)
+  }
+
+  step({ op, by }, { ledger, accepted, phase }, before) {
+    this.note(`${op} ${accepted ? 'accepted' : 'refused'}`)
+    if (!accepted) return
+    const { dispute } = before
+    if (op === 'start') Object.assign(this, { answers: [0, 0], batches: [0, 0] })
+    if (op === 'challenge') {
+      this.answers[by] += 1
+      if (this.answers[by] > 1) this.note('a side challenges twice')
+      if (this.answers[0] > 0 && this.answers[1] > 0) this.note('both challenge')
+    }
+    if (op === 'settle') {
+      this.batches[by] += 1
+      if (this.batches[by] > 1) this.note('a side settles twice')
+      if (this.batches[0] > 0 && this.batches[1] > 0) this.note('both settle')
+    }
+    if (op === 'commit' && dispute) {
+      this.note('a commit ends a dispute')
+      if (ledger.withdrawn.some((total, side) => total > before.withdrawn[side])) this.note('a commit with a withdrawal ends a dispute')
+    }
+    if (op === 'close' && dispute) this.note('a close ends a dispute')
+    if (op === 'start' && before.committed.some(seqno => seqno > 0n)) this.note('a dispute after a commit')
+    if (op === 'finish') {
+      if (this.batches[0] + this.batches[1] > 0) this.note('a finish after settling')
+      if (dispute.fined.includes(true)) this.note('a finish with a fine')
+    }
+    if (op === 'claim') this.note(`a claim while ${phase}`)
+  }
+
+  /** A generator that never reaches something proves nothing about it. */
+  check() {
+    const always = ['notification', 'refusal']
+    const wanted = [
+      'a side challenges twice', 'both challenge', 'a side settles twice', 'both settle', 'a commit ends a dispute',
+      'a commit with a withdrawal ends a dispute', 'a close ends a dispute', 'a dispute after a commit', 'a finish after settling',
+      'a finish with a fine', 'a claim while open', 'a claim while window', 'a claim while closed', 'init refused',
+    ]
+    for (const op of ['topUp', 'notification', 'refusal', 'claim', 'commit', 'close', 'start', 'challenge', 'settle', 'finish']) {
+      wanted.push(`${op} accepted`)
+      if (!always.includes(op)) wanted.push(`${op} refused`)
+    }
+    for (const what of wanted) assert.ok(this.seen.get(what) >= 5, `${what}: ${this.seen.get(what) ?? 0} times`)
+  }
+}
+
 test(`the contract and the ledger agree on ${SEQUENCES} random sequences of messages`, async () => {
-  const seen = new Map()
+  const depth = new Depth()
   for (let seed = FIRST; seed < FIRST + SEQUENCES; seed += 1) {
     const run = await Run.start(seed)
     try {
       for (let step = 0; step < STEPS; step += 1) {
         run.passTime()
         const message = run.next()
-        const { inited } = run.ledger
+        const before = run.ledger.copy()
         await run.step(message)
-        const outcome = `${message.op} ${run.accepted ? 'accepted' : 'refused'}`
-        seen.set(outcome, (seen.get(outcome) ?? 0) + 1)
-        if (inited && run.ledger.closed && run.random.chance(0.7)) break
+        depth.step(message, run, before)
+        if (message.op === 'commit' && run.accepted) run.histories = [0, 1].map(side => [...run.histories[side].slice(-3), ...run.history(side)])
+        if (run.phase === 'closed' && run.random.chance(0.4)) break
       }
+      await run.end()
     } catch (error) {
       throw new Error(`seed ${seed}, ${run.kind}\n${run.log.join('\n')}`, { cause: error })
     }
   }
-  // A generator that never reaches an operation proves nothing.
-  if (SEQUENCES < 500) return
-  const always = ['notification', 'refusal']
-  const never = ['init']
-  for (const op of ['topUp', 'notification', 'refusal', 'claim', 'commit', 'close', 'start', 'challenge', 'settle', 'finish', 'init']) {
-    for (const outcome of ['accepted', 'refused']) {
-      if ((outcome === 'refused' && always.includes(op)) || (outcome === 'accepted' && never.includes(op))) continue
-      assert.ok(seen.get(`${op} ${outcome}`) >= 5, `${op} was ${outcome} ${seen.get(`${op} ${outcome}`) ?? 0} times`)
-    }
-  }
+  if (process.env.MODEL_DEPTH) console.log([...depth.seen].map(line => line.join(': ')).sort().join('\n'))
+  if (SEQUENCES >= 500) depth.check()
 })

@@ -70,6 +70,8 @@ test('init is refused a second time, with a wrong signature, tag or id, and with
     const receipt = await fresh.deploy(message)
     assert.equal(receipt.exitCode, code)
   }
+  const exact = await Channel.create()
+  assert.equal((await exact.deploy({ value: ton('0.25') })).exitCode, 0)
   const cheap = await Channel.create({ storageFee: ton('0.01') })
   assert.equal((await cheap.deploy({ value: ton('1') })).exitCode, 123)
 })
@@ -81,6 +83,8 @@ test('init refuses balances and seqnos that nobody earned', async () => {
   const longer = core.beginCell().storeUint(0, 24).storeUint(0, 8).endCell()
   assert.equal((await (await Channel.create({ over: { balance: longer } })).deploy()).exitCode, 102)
   assert.equal((await (await Channel.create({ over: { committedB: 1 } })).deploy()).exitCode, 102)
+  const quarantine = core.beginCell().storeUint(1, 64).endCell()
+  assert.equal((await (await Channel.create({ over: { quarantine } })).deploy()).exitCode, 102)
 })
 
 test('a top-up is credited to its side less a fixed cost, and what is left of that comes back', async () => {

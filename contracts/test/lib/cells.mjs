@@ -119,6 +119,7 @@ export function readStorage(data) {
     sentA: b.loadCoins(),
     sentB: b.loadCoins(),
   }
+  const claims = b.remainingBits === 0 ? [0n, 0n] : [b.loadCoins(), b.loadCoins()]
   const keyA = s.loadBuffer(32)
   const keyB = s.loadBuffer(32)
   const id = s.loadUintBig(128)
@@ -130,6 +131,7 @@ export function readStorage(data) {
   return {
     inited,
     balance,
+    claims,
     shareA: balance.depositA + balance.sentB - balance.sentA - balance.withdrawA,
     shareB: balance.depositB + balance.sentA - balance.sentB - balance.withdrawB,
     keyA,

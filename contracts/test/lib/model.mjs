@@ -47,11 +47,31 @@ export class Ledger {
     return this.deposit[0] + this.deposit[1] - this.withdrawn[0] - this.withdrawn[1] + this.claims[0] + this.claims[1]
   }
 
+  /** The same ledger, that stays as it is. */
+  copy() {
+    const { dispute } = this
+    return Object.assign(new Ledger(this.terms), {
+      inited: this.inited,
+      closed: this.closed,
+      deposit: [...this.deposit],
+      withdrawn: [...this.withdrawn],
+      sent: [...this.sent],
+      committed: [...this.committed],
+      claims: [...this.claims],
+      dispute: dispute && {
+        ...dispute,
+        body: dispute.body.map(body => ({ ...body, gone: new Set(body.gone) })),
+        rank: [...dispute.rank],
+        fined: [...dispute.fined],
+      },
+    })
+  }
+
   /**
    * @returns {{ code: number, paid: bigint[], event?: boolean }} what each side is paid
    */
   apply(message, now) {
-    const before = structuredCloneOf(this)
+    const before = this.copy()
     try {
       const paid = [0n, 0n]
       this[message.op](message, now, paid)
@@ -220,24 +240,5 @@ export class Ledger {
     const total = this.deposit[0] + this.deposit[1] - this.withdrawn[0] - this.withdrawn[1]
     const a = min(max(this.deposit[0] - this.withdrawn[0] + gives[1] - gives[0], 0n), total)
     this.#end([a, total - a], dispute.body.map(body => body.seqno + 1n), paid)
-  }
-}
-
-function structuredCloneOf(ledger) {
-  const { dispute } = ledger
-  return {
-    inited: ledger.inited,
-    closed: ledger.closed,
-    deposit: [...ledger.deposit],
-    withdrawn: [...ledger.withdrawn],
-    sent: [...ledger.sent],
-    committed: [...ledger.committed],
-    claims: [...ledger.claims],
-    dispute: dispute && {
-      ...dispute,
-      body: dispute.body.map(body => ({ ...body, gone: new Set(body.gone) })),
-      rank: [...dispute.rank],
-      fined: [...dispute.fined],
-    },
   }
 }
