@@ -1,6 +1,7 @@
-// Measures what every operation costs and prints it beside the existing contract of the network. `--json` prints the
-// same for other programs.
-import { describe } from './compile.mjs'
+// Measures what every operation costs, in gas and in TON, and prints it beside the existing contract of the network.
+// `--json` prints the gas of a TON channel as one object and nothing else.
+import core from '@ton/core'
+import { describe, size } from './compile.mjs'
 import * as cells from '../test/lib/cells.mjs'
 import { Channel, code, ton } from '../test/lib/channel.mjs'
 import { keyOf } from '../test/lib/keys.mjs'
@@ -23,16 +24,47 @@ const existing = {
   },
 }
 
+/** What it pays in TON, at the same prices; a jetton channel's deployment with the answer of the master. */
+const existingCost = {
+  ton: {
+    deploy_init: 0.01784, topup: 0.00421, commit: 0.00609, commit_withdraw_a: 0.00737, commit_withdraw_ab: 0.00854,
+    close: 0.00612, start: 0.00737, challenge: 0.0085, settle_1: 0.0076, settle_10: 0.0345, settle_30: 0.1404,
+    settle_30_worst_tree: 0.336, finish: 0.00534,
+  },
+  jetton: {
+    deploy_init: 0.02103, topup: 0.00498, commit: 0.00583, commit_withdraw_a: 0.00806, commit_withdraw_ab: 0.01012,
+    close: 0.00794, start: 0.00713, challenge: 0.00826, finish: 0.00716,
+  },
+}
+
 const currencies = {
   ton: { currency: { kind: 'ton' } },
   extra: { currency: { kind: 'extra', id: 100 }, storageFee: ton('0.35') },
   jetton: { currency: { kind: 'jetton', master: Channel.master }, storageFee: ton('0.35') },
 }
 
-const gasOf = receipt => {
-  if (!receipt.ok) throw new Error(`failed with ${receipt.exitCode ?? 'no run'} / ${receipt.actionCode}`)
-  return receipt.gas
+/** The price of carrying a message in the base chain, as config parameter 25 has it. */
+function forwardFee(message, config) {
+  const prices = config.get(25).beginParse().skip(8)
+  const [lump, bit, cell] = [prices.loadUintBig(64), prices.loadUintBig(64), prices.loadUintBig(64)]
+  // The root cell of a message is carried for the lump sum.
+  const { bits, cells: count } = size(message)
+  const carried = bit * BigInt(bits - message.bits.length) + cell * BigInt(count - 1)
+  return lump + (carried + 0xffffn) / 0x10000n
 }
+
+/** What a transaction has cost: its gas, and its fees for gas and for its messages in both directions, in nano. */
+function costOf(receipt, world) {
+  if (!receipt.ok) throw new Error(`failed with ${receipt.exitCode ?? 'no run'} / ${receipt.actionCode}`)
+  const { Keys, Values, loadDirect } = core.Dictionary
+  const config = loadDirect(Keys.Int(32), Values.Cell(), core.Cell.fromBase64(world.config))
+  const { inMessage, description } = receipt.transaction
+  const received = forwardFee(core.beginCell().store(core.storeMessage(inMessage)).endCell(), config)
+  const sent = description.actionPhase.totalFwdFees ?? 0n
+  return { gas: receipt.gas, nano: description.computePhase.gasFees + received + sent }
+}
+
+const together = (...costs) => costs.reduce((sum, { gas, nano }) => ({ gas: sum.gas + gas, nano: sum.nano + nano }))
 
 /** Opens a dispute in which B has promised `list` to A. */
 async function disputed(terms, list, others = []) {
@@ -46,8 +78,8 @@ async function disputed(terms, list, others = []) {
   return { channel, dict, receipt }
 }
 
-async function settle(channel, dict, list, value = ton('1')) {
-  return gasOf(await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) }, { value }))
+async function settle(channel, dict, list) {
+  return costOf(await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) }, { value: ton('1') }), channel.world)
 }
 
 async function settled(terms, list, others) {
@@ -57,33 +89,36 @@ async function settled(terms, list, others) {
 }
 
 async function measure(terms) {
-  const gas = {}
+  const costs = {}
   const fresh = await Channel.create(terms)
-  gas.deploy_init = gasOf(await fresh.deploy())
-  if (terms.currency.kind === 'jetton') await fresh.learnWallet()
-  gas.topup = gasOf(await fresh.topUp(true, ton('10')))
+  const note = (name, receipt, { world } = fresh) => { costs[name] = costOf(receipt, world) }
+  note('deploy_init', await fresh.deploy())
+  if (terms.currency.kind === 'jetton') {
+    costs.deploy_init.nano += costOf(await fresh.learnWallet(), fresh.world).nano
+  }
+  note('topup', await fresh.topUp(true, ton('10')))
   await fresh.topUp(false, ton('5'))
-  gas.commit = gasOf(await fresh.commit({ sentA: ton('2') }))
-  gas.commit_withdraw_a = gasOf(await fresh.commit({ sentA: ton('2'), withdrawA: ton('1'), seqnoA: 2, seqnoB: 2 }, { value: ton('0.3') }))
-  gas.commit_withdraw_ab = gasOf(
-    await fresh.commit({ sentA: ton('2'), withdrawA: ton('2'), withdrawB: ton('1'), seqnoA: 3, seqnoB: 3 }, { value: ton('0.3') }),
-  )
-  gas.close = gasOf(await fresh.close({ sentA: ton('2'), seqnoA: 4, seqnoB: 4 }))
+  const value = ton('0.3')
+  const sentA = ton('2')
+  note('commit', await fresh.commit({ sentA }))
+  note('commit_withdraw_a', await fresh.commit({ sentA, withdrawA: ton('1'), seqnoA: 2, seqnoB: 2 }, { value }))
+  const withdrawals = { withdrawA: ton('2'), withdrawB: ton('1') }
+  note('commit_withdraw_ab', await fresh.commit({ sentA, ...withdrawals, seqnoA: 3, seqnoB: 3 }, { value }))
+  note('close', await fresh.close({ sentA, seqnoA: 4, seqnoB: 4 }))
 
   const list = promises(1)
   const { channel, receipt } = await disputed(terms, list)
-  gas.start = gasOf(receipt)
-  gas.challenge = gasOf(
-    await channel.challenge({
-      byA: false,
-      theirs: { own: { seqno: 7, sent: ton('2.5') }, counterparty: { seqno: 6, sent: ton('1.5') } },
-      ours: { own: { seqno: 6, sent: ton('1.5') }, counterparty: { seqno: 7, sent: ton('2.5') } },
-    }),
-  )
+  note('start', receipt, channel)
+  const challenge = await channel.challenge({
+    byA: false,
+    theirs: { own: { seqno: 7, sent: ton('2.5') }, counterparty: { seqno: 6, sent: ton('1.5') } },
+    ours: { own: { seqno: 6, sent: ton('1.5') }, counterparty: { seqno: 7, sent: ton('2.5') } },
+  })
+  note('challenge', challenge, channel)
   channel.world.now += 2 * (channel.terms.quarantine + channel.terms.settle)
-  gas.finish = gasOf(await channel.finish({ value: ton('0.05') }))
-  gas.settle_1 = await settled(terms, list)
-  return gas
+  note('finish', await channel.finish({ value: ton('0.05') }), channel)
+  costs.settle_1 = await settled(terms, list)
+  return costs
 }
 
 /** Entries that make the path to each of `list` as deep as it gets: a fork for every bit, its other side pruned. */
@@ -102,55 +137,62 @@ function siblingsOf(list, levels) {
 
 const sibling = keyOf('a sibling')
 
-async function measureSettlement(gas) {
+async function measureSettlement() {
   const terms = currencies.ton
-  for (const count of [10, 30]) gas[`settle_${count}`] = await settled(terms, promises(count))
+  const costs = {}
+  for (const count of [10, 30]) costs[`settle_${count}`] = await settled(terms, promises(count))
 
   const all = promises(100)
   const sorted = [...all].sort((a, b) => a.slot - b.slot)
   const { channel, dict } = await disputed(terms, all)
   channel.world.now += channel.terms.quarantine
-  gas.settle_100_messages = 0
-  gas.settle_100_total = 0
-  let done = []
-  for (let from = 0; from < 100; from += 50) {
-    const batch = sorted.slice(from, from + 50)
-    gas.settle_100_total += await settle(channel, dictionaryOf(all, done), batch)
-    gas.settle_100_messages += 1
-    done = [...done, ...batch]
-  }
+  const first = await settle(channel, dict, sorted.slice(0, 50))
+  const second = await settle(channel, dictionaryOf(all, sorted.slice(0, 50)), sorted.slice(50))
+  costs.settle_100_total = together(first, second)
+  costs.settle_100_messages = { gas: 2 }
   // As many cells as in the tree that the existing contract was measured with: one path of 32 forks and 28 pruned sides.
   const list = promises(30)
-  gas.settle_30_worst_tree = await settled(terms, list, siblingsOf(list.slice(0, 1), 28))
-  // And the worst there can be: a path of its own for every entry.
-  gas.settle_30_all_deep = await settled(terms, list.slice(0, 10), siblingsOf(list.slice(0, 10), 32))
+  costs.settle_30_worst_tree = await settled(terms, list, siblingsOf(list.slice(0, 1), 28))
+  // And a path of 32 forks of its own for every entry.
+  const deep = list.slice(0, 10)
+  costs.settle_10_all_deep = await settled(terms, deep, siblingsOf(deep, 32))
   const { bits, cells: count } = describe(code)
-  gas.code_bits = bits
-  gas.code_cells = count
-  return gas
+  return { ...costs, code_bits: { gas: bits }, code_cells: { gas: count } }
 }
 
+/** What there is to measure, by currency and operation. */
 export async function measureAll() {
   const result = {}
   for (const [name, terms] of Object.entries(currencies)) result[name] = await measure(terms)
-  await measureSettlement(result.ton)
+  Object.assign(result.ton, await measureSettlement())
   return result
+}
+
+/** A table of some columns, each with a heading and the number for an operation. */
+function table(operations, columns) {
+  const text = number => (number < 1 ? number.toFixed(5) : number.toLocaleString('en'))
+  const row = texts => `| ${texts.join(' | ')} |`
+  return [
+    row(['operation', ...columns.map(([head]) => head)]),
+    `|---|${columns.map(() => '---:|').join('')}`,
+    ...operations.map(name => row([name, ...columns.map(([, of]) => (of(name) === undefined ? '-' : text(of(name))))])),
+  ].join('\n')
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   const measured = await measureAll()
-  const order = Object.keys(existing.ton)
-  const extraRows = ['settle_30_all_deep']
+  const keys = Object.keys(existing.ton)
   if (process.argv.includes('--json')) {
-    console.log(JSON.stringify(Object.fromEntries(order.map(key => [key, measured.ton[key]])), null, 2))
+    console.log(JSON.stringify(Object.fromEntries(keys.map(key => [key, measured.ton[key].gas])), null, 2))
   } else {
-    const heads = ['operation', 'TON', 'existing', 'extra', 'existing', 'jetton', 'existing']
-    const number = value => (value === undefined ? '-' : value.toLocaleString('en'))
-    const rows = [...order, ...extraRows].map(key => [
-      key,
-      ...['ton', 'extra', 'jetton'].flatMap(kind => [number(measured[kind][key]), number(existing[kind][key])]),
+    const columns = (ours, theirs) => Object.entries({ ton: 'TON', extra: 'extra', jetton: 'jetton' }).flatMap(([kind, name]) => [
+      [name, operation => ours(measured[kind][operation])],
+      ...(theirs[kind] ? [['existing', operation => theirs[kind][operation]]] : []),
     ])
-    console.log(`| ${heads.join(' | ')} |\n|${heads.map((_, i) => (i ? '---:' : '---')).join('|')}|`)
-    for (const row of rows) console.log(`| ${row.join(' | ')} |`)
+    const operations = [...keys.filter(key => !key.startsWith('code')), 'settle_10_all_deep']
+    console.log(`Gas\n\n${table([...operations, 'code_bits', 'code_cells'], columns(cost => cost?.gas, existing))}\n`)
+    console.log('TON, for gas and messages, at the prices of the chain\'s config\n')
+    const paid = operations.filter(name => name !== 'settle_100_messages')
+    console.log(table(paid, columns(cost => cost && Number(cost.nano) / 1e9, existingCost)))
   }
 }

@@ -7,6 +7,7 @@ mod bench;
 mod demo;
 mod e2e;
 mod folder;
+mod gas;
 mod http;
 mod pack;
 mod report;
@@ -47,6 +48,8 @@ enum Command {
     },
     /// Measure payments, the size of the wasm node and latency in Chromium, and print a table.
     Bench(bench::Options),
+    /// Measure what the contract costs and print it beside the existing contract of the network.
+    Gas(gas::Options),
     /// Build crates/browser into web/src/wasm as wasm-pack.toml says.
     Wasm {
         /// Build even if nothing has changed.
@@ -83,6 +86,7 @@ async fn obey(command: Command, report: &mut Report) -> anyhow::Result<()> {
         Command::Test => test::run(report).await,
         Command::E2e { only } => e2e::run(only, report).await,
         Command::Bench(options) => bench::run(options, report).await,
+        Command::Gas(options) => gas::run(options, report).await,
         Command::Wasm { force } => wasm(force, report).await,
         Command::Setup => setup::everything(report).await,
     }

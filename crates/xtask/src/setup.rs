@@ -87,7 +87,10 @@ pub(crate) async fn packages(folder: &str, report: &mut Report) -> Result<()> {
         return Ok(());
     }
     let install = async {
-        run(program("npm", folder).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))
+        let mut npm = program("npm", folder);
+        npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+        // Standard output may be for figures alone.
+        run(npm.stdout(std::io::stderr()))
             .await
             .context("npm packages could not be installed; the first time needs a network")?;
         fs::write(&stamp, &wanted).context("node_modules is not writable")
