@@ -20,7 +20,7 @@ const existing = {
   },
   jetton: {
     deploy_init: 11111, topup: 9808, commit: 10879, commit_withdraw_a: 14454, commit_withdraw_ab: 17604, close: 13200,
-    start: 12733, challenge: 14485, settle_1: 13613, finish: 12952,
+    start: 12733, challenge: 14485, settle_1: 13613, finish: 12952, take_wallet: 4861,
   },
 }
 
@@ -93,8 +93,10 @@ async function measure(terms) {
   const fresh = await Channel.create(terms)
   const note = (name, receipt, { world } = fresh) => { costs[name] = costOf(receipt, world) }
   note('deploy_init', await fresh.deploy())
-  if (terms.currency.kind === 'jetton') {
-    costs.deploy_init.nano += costOf(await fresh.learnWallet(), fresh.world).nano
+  const isJetton = terms.currency.kind === 'jetton'
+  if (isJetton) {
+    note('take_wallet', await fresh.learnWallet())
+    costs.deploy_init.nano += costs.take_wallet.nano
   }
   note('topup', await fresh.topUp(true, ton('10')))
   await fresh.topUp(false, ton('5'))
@@ -105,6 +107,11 @@ async function measure(terms) {
   const withdrawals = { withdrawA: ton('2'), withdrawB: ton('1') }
   note('commit_withdraw_ab', await fresh.commit({ sentA, ...withdrawals, seqnoA: 3, seqnoB: 3 }, { value }))
   note('close', await fresh.close({ sentA, seqnoA: 4, seqnoB: 4 }))
+  if (isJetton) {
+    // What comes after the close becomes a claim.
+    await fresh.topUp(true, 5n)
+    note('claim', await fresh.claim(true))
+  }
 
   const list = promises(1)
   const { channel, receipt } = await disputed(terms, list)
@@ -189,7 +196,7 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
       [name, operation => ours(measured[kind][operation])],
       ...(theirs[kind] ? [['existing', operation => theirs[kind][operation]]] : []),
     ])
-    const operations = [...keys.filter(key => !key.startsWith('code')), 'settle_10_all_deep']
+    const operations = [...keys.filter(key => !key.startsWith('code')), 'settle_10_all_deep', 'take_wallet', 'claim']
     console.log(`Gas\n\n${table([...operations, 'code_bits', 'code_cells'], columns(cost => cost?.gas, existing))}\n`)
     console.log('TON, for gas and messages, at the prices of the chain\'s config\n')
     const paid = operations.filter(name => name !== 'settle_100_messages')
