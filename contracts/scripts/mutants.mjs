@@ -23,6 +23,23 @@ async function startJudge() {
   return judge
 }
 
+/** What a judge says of a mutant. */
+function ask(judge, name) {
+  return new Promise(resolve => {
+    const ended = () => answer({ caught: 'a test that ends the process', over: true })
+    const timer = setTimeout(() => answer({ caught: 'a test that never ends', over: true }), PATIENCE)
+    function answer(result) {
+      clearTimeout(timer)
+      judge.off('message', answer)
+      judge.off('exit', ended)
+      resolve(result)
+    }
+    judge.on('message', answer)
+    judge.on('exit', ended)
+    judge.send(name)
+  })
+}
+
 async function work(queue) {
   let judge
   for (let mutant = queue.shift(); mutant; mutant = queue.shift()) {
@@ -31,18 +48,13 @@ async function work(queue) {
     if (equivalent[name]) result = `equivalent: ${equivalent[name]}`
     else {
       judge ??= await startJudge()
-      judge.send(name)
-      const answer = await Promise.race([
-        once(judge, 'message').then(([message]) => message),
-        once(judge, 'exit').then(() => ({ caught: 'the emulator, which ended' })),
-        new Promise(resolve => { setTimeout(resolve, PATIENCE, { caught: 'a test that never ends' }).unref() }),
-      ])
-      if (answer.broken) throw new Error(`${name}\n${answer.broken}`)
-      result = answer.caught ? `caught by ${answer.caught}` : 'SURVIVES'
-      if (/never ends|which ended/.test(result)) {
+      const { caught, broken, over } = await ask(judge, name)
+      if (broken) throw new Error(`${name}\n${broken}`)
+      if (over) {
         judge.kill()
         judge = undefined
       }
+      result = caught ? `caught by ${caught}` : 'SURVIVES'
     }
     results.set(name, result)
     console.log(`${results.size}/${list.length} ${name}\n    ${result}`)

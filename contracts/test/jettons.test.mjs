@@ -101,6 +101,7 @@ test('a channel whose wallet was never told can ask again', async () => {
   assert.deepEqual(receipt.sent.map(op), [0x2c76b973, cells.OP.excess])
   const ask = receipt.sent[0]
   assert.ok(ask.info.dest.equals(Channel.master))
+  assert.equal(ask.info.value.coins, ton('0.03'))
   await channel.learnWallet()
   await refuses(channel, 128, () => channel.claim(true))
 })
@@ -172,6 +173,14 @@ test('minted jettons without a sender are credited, and the TON that is left goe
   await accepts(() => channel.notify(7n, { payload: cells.topUpMessage(false), sender: null }))
   assert.equal(channel.storage.balance.depositB, 7n)
   assert.equal(op(channel.world.receivedBy(channel.a)[0]), cells.OP.excess)
+})
+
+test('an extra currency that came by mistake goes to A', async () => {
+  const channel = await openJettonChannel()
+  await channel.world.send(internal({ from: channel.stranger, to: channel.address, value: ton('1'), bounce: false, extra: { 9: 50n } }))
+  await accepts(() => channel.close({}))
+  assert.equal(channel.world.extraReceivedBy(channel.a, 9), 50n)
+  assert.deepEqual(owned(channel), [1_000_000n, 1_000_000n, 0n])
 })
 
 test('jettons of another kind go back', async () => {

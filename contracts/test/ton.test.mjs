@@ -74,6 +74,8 @@ test('init is refused a second time, with a wrong signature, tag or id, and with
   assert.equal((await exact.deploy({ value: ton('0.25') })).exitCode, 0)
   const cheap = await Channel.create({ storageFee: ton('0.01') })
   assert.equal((await cheap.deploy({ value: ton('1') })).exitCode, 123)
+  const least = await Channel.create({ storageFee: ton('0.01') + 1n })
+  assert.equal((await least.deploy({ value: ton('1') })).exitCode, 0)
 })
 
 test('init refuses balances and seqnos that nobody earned', async () => {

@@ -1,6 +1,6 @@
 // What is broken in the channel, one at a time, to see that the tests notice it (see scripts/mutants): every rule taken
 // out as the attacks do it, every check in the source taken out, whole and each part of it, every comparison shifted by
-// one, every branch taken always and never, and the pieces below.
+// one, every branch taken always and never, every number that clients know changed, and the pieces below.
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { compile, compileChanged, contracts, root } from '../../scripts/compile.mjs'
@@ -50,6 +50,8 @@ const pieces = [
   ['a fee is not paid with a promise', 'src/conditionals.tolk', ' + fee.aboveZero();', ';'],
   ['a prepay is paid again', 'src/conditionals.tolk', 'settled += amount - prepay + fee;', 'settled += amount + fee;'],
   ['a fee below zero is settled', 'src/conditionals.tolk', 'fee.aboveZero()', 'fee'],
+  ['something behind an amount is settled', 'src/conditionals.tolk', '"SDBEGINSX" "ENDS"', '"SDBEGINSX" "DROP"'],
+  ['something behind a key is settled', 'src/conditionals.tolk', '"256 LDU" "ENDS"', '"256 LDU" "DROP"'],
   ['a label of equal bits is read as a long one', 'src/conditionals.tolk', 'entry.mustNotRepeatABit();', ''],
   ['unusual promises are not settled', 'src/walk.tolk', 'CONT:<{ settleUnusual() INLINECALLDICT }>', 'CONT:<{ 9 THROW }>'],
   ['labelled forks are plain', 'src/walk.tolk', 'headOfLabelledFork() INLINECALLDICT', 'DROP NEWC x{020120} STSLICECONST'],
@@ -130,6 +132,17 @@ function forced(file, text) {
   return found
 }
 
+/** One mutant for each number that clients know, or that a price is made of: it is one more. */
+function renumbered(file, text) {
+  const found = []
+  for (const match of text.matchAll(/^(const (?:OP|TAG|GAS|ERROR)_\w+ = |struct \()(0x[0-9a-f]+|\d+)/gm)) {
+    const [whole, before, number] = match
+    const to = `${before}${Number(number) + 1}`
+    found.push({ name: `${file}: ${to}`, at: [file, match.index, whole, to] })
+  }
+  return found
+}
+
 /** What changes nothing that anybody can see, and why. */
 export const equivalent = {}
 
@@ -141,7 +154,7 @@ export function mutants() {
     if (name === 'wallet.tolk') continue
     const file = `src/${name}`
     const text = readFileSync(join(root, file), 'utf8')
-    list.push(...withoutChecks(file, text), ...withoutParts(file, text), ...shifted(file, text), ...forced(file, text))
+    list.push(...withoutChecks(file, text), ...withoutParts(file, text), ...shifted(file, text), ...forced(file, text), ...renumbered(file, text))
   }
   const times = new Map()
   for (const mutant of list) {
