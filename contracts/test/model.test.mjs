@@ -305,6 +305,7 @@ class Run {
     // Nothing appears and nothing is lost: what is held changes by what came and what was paid.
     const came = expected.code === 0 && ['topUp', 'notification', 'refusal'].includes(message.op) ? message.amount : 0n
     assert.equal(ledger.held, held + came - expected.paid[0] - expected.paid[1])
+    if (kind === 'extra') assert.equal(world.extra(channel.address, channel.terms.currency.id), ledger.held)
     // And nobody's fees are paid from it, nor from the reserve.
     const rent = receipt.transaction.description.storagePhase?.storageFeesCollected ?? 0n
     const principal = kind === 'ton' ? came - expected.paid[0] - expected.paid[1] : 0n
