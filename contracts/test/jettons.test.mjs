@@ -76,6 +76,14 @@ test('a side without a share gets no jettons, and A still gets the TON', async (
   assert.ok(channel.world.tonReceivedBy(channel.a) > ton('0.28'))
 })
 
+test('a foreign extra currency that came to a jetton channel goes to A when it closes', async () => {
+  const channel = await openJettonChannel()
+  await channel.world.send(internal({ from: channel.stranger, to: channel.address, value: ton('1'), bounce: false, extra: { 9: 50n } }))
+  await accepts(() => channel.close({}))
+  assert.equal(channel.world.extraReceivedBy(channel.a, 9), 50n)
+  assert.deepEqual(owned(channel), [1_000_000n, 1_000_000n, 0n])
+})
+
 test('only the master may tell the wallet, and only once', async () => {
   const channel = await jettonChannel()
   await channel.deploy()
