@@ -146,6 +146,15 @@ test('what comes for a side when it cannot be a deposit becomes a claim of that 
   await refuses(channel, 128, () => channel.claim(false))
 })
 
+test('what comes when the channel is closed becomes a claim of its side', async () => {
+  const channel = await openJettonChannel()
+  await channel.close({})
+  await fund(channel, false, 300n)
+  assert.deepEqual(claims(channel), [0n, 300n])
+  await accepts(() => channel.claim(false))
+  assert.deepEqual(owned(channel), [1_000_000n, 1_000_000n, 0n])
+})
+
 test('a message about no jettons at all moves no claim', async () => {
   const channel = await openJettonChannel()
   await channel.start({ byA: true })
@@ -181,14 +190,6 @@ test('minted jettons without a sender are credited, and the TON that is left goe
   await accepts(() => channel.notify(7n, { payload: cells.topUpMessage(false), sender: null }))
   assert.equal(channel.storage.balance.depositB, 7n)
   assert.equal(op(channel.world.receivedBy(channel.a)[0]), cells.OP.excess)
-})
-
-test('an extra currency that came by mistake goes to A', async () => {
-  const channel = await openJettonChannel()
-  await channel.world.send(internal({ from: channel.stranger, to: channel.address, value: ton('1'), bounce: false, extra: { 9: 50n } }))
-  await accepts(() => channel.close({}))
-  assert.equal(channel.world.extraReceivedBy(channel.a, 9), 50n)
-  assert.deepEqual(owned(channel), [1_000_000n, 1_000_000n, 0n])
 })
 
 test('jettons of another kind go back', async () => {

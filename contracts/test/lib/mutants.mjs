@@ -137,7 +137,8 @@ function renumbered(file, text) {
   const found = []
   for (const match of text.matchAll(/^(const (?:OP|TAG|GAS|ERROR)_\w+ = |struct \()(0x[0-9a-f]+|\d+)/gm)) {
     const [whole, before, number] = match
-    const to = `${before}${Number(number) + 1}`
+    const more = Number(number) + 1
+    const to = before + (number.startsWith('0x') ? `0x${more.toString(16)}` : more)
     found.push({ name: `${file}: ${to}`, at: [file, match.index, whole, to] })
   }
   return found
