@@ -246,6 +246,16 @@ test('who corrects itself is not fined, and nobody is fined twice', async () => 
   assertShares(await payOut(channel), ton('13'), ton('2'))
 })
 
+test('a fine stays when newer states are shown', async () => {
+  const channel = await Channel.opened()
+  await channel.start({ byA: true, theirs: fromB(body(5), body(5)) })
+  await channel.challenge({ byA: false, theirs: fromA(body(9), body(5)) })
+  assert.equal(channel.quarantine.finedA, true)
+  await accepts(() => channel.challenge({ byA: false, theirs: fromA(body(10), body(5)) }))
+  await accepts(() => channel.challenge({ byA: true, theirs: fromB(body(6), body(10)) }))
+  assert.deepEqual([channel.quarantine.finedA, channel.quarantine.finedB], [true, false])
+})
+
 test('a side that owes more than it has gives all it has', async () => {
   const channel = await Channel.opened()
   await channel.start({ byA: true, theirs: fromB(body(1, ton('1')), body(1, ton('400'))) })

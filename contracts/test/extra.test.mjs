@@ -49,6 +49,16 @@ test('a dispute ends in shares of the extra currency', async () => {
   assert.deepEqual([got(channel, channel.a), got(channel, channel.b)], [1112n, 388n])
 })
 
+test('a side that owes more than it has gives all it has, and no more', async () => {
+  for (const [ofA, ofB, shares] of [[5_000n, 0n, [0n, 1500n]], [0n, 5_000n, [1500n, 0n]]]) {
+    const channel = await open()
+    await accepts(() => channel.start({ byA: true, theirs: { own: { seqno: 1, sent: ofB }, counterparty: { seqno: 1, sent: ofA } } }))
+    channel.world.now += channel.terms.quarantine + channel.terms.settle
+    await accepts(() => channel.finish())
+    assert.deepEqual([got(channel, channel.a), got(channel, channel.b)], shares)
+  }
+})
+
 test('a side without a share gets no message', async () => {
   const channel = await open()
   channel.world.inbox.clear()

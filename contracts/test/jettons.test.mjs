@@ -50,6 +50,16 @@ test('a dispute ends in shares of the jetton', async () => {
   assert.deepEqual(owned(channel), [990_000n + 11_012n, 995_000n + 3_988n, 0n])
 })
 
+test('a side that owes more than it has gives all it has, and no more', async () => {
+  for (const [ofA, ofB, shares] of [[50_000n, 0n, [0n, 15_000n]], [0n, 50_000n, [15_000n, 0n]]]) {
+    const channel = await openJettonChannel()
+    await accepts(() => channel.start({ byA: true, theirs: { own: { seqno: 1, sent: ofB }, counterparty: { seqno: 1, sent: ofA } } }))
+    channel.world.now += channel.terms.quarantine + channel.terms.settle
+    await accepts(() => channel.finish())
+    assert.deepEqual(owned(channel), [990_000n + shares[0], 995_000n + shares[1], 0n])
+  }
+})
+
 test('beneficiaries are told what their jettons are, with TON to read it', async () => {
   const channel = await openJettonChannel()
   channel.world.inbox.clear()
