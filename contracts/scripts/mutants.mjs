@@ -4,7 +4,7 @@
 // `node scripts/mutants.mjs [part of a name]` runs some of them.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { root } from './compile.mjs'
@@ -68,7 +68,8 @@ await Promise.all(Array.from({ length: Math.max(1, Math.min(4, cpus().length)) }
 const count = start => [...results.values()].filter(result => result.startsWith(start)).length
 const summary = `${list.length} mutants: ${count('caught')} caught, ${count('equivalent')} equivalent, ${count('SURVIVES')} survive`
 const lines = list.map(({ name }) => `${name}\n    ${results.get(name)}\n`)
-if (!wanted) writeFileSync(join(root, 'test/mutants.txt'), `${summary}\n\n${lines.join('')}`)
+const { hash } = JSON.parse(readFileSync(join(root, 'build/hashes.json'), 'utf8')).channel
+if (!wanted) writeFileSync(join(root, 'test/mutants.txt'), `channel ${hash}\n${summary}\n\n${lines.join('')}`)
 console.log(`\n${summary}`)
 for (const [name, result] of results) if (result === 'SURVIVES') console.log(`survives: ${name}`)
 if (count('SURVIVES') > 0) process.exit(1)
