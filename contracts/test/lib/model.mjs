@@ -220,7 +220,7 @@ export class Ledger {
     unless(now >= begins, 110)
     unless(now < begins + terms.settle, 112)
     const body = dispute.body[other(message.by)]
-    const sameBook = message.book === body.book || (message.book.length === 0 && body.book.length === 0)
+    const sameBook = message.book.length === body.book.length && message.book.every((item, index) => item === body.book[index])
     const sameGone = message.gone.size === body.gone.size && [...message.gone].every(item => body.gone.has(item))
     unless(sameBook && sameGone && body.book.length > 0, 115)
     const good = message.items.filter(item => !body.gone.has(item) && item.deadline >= now && item.honest)
