@@ -449,5 +449,5 @@ test(`the contract and the ledger agree on ${SEQUENCES} random sequences of mess
     }
   }
   if (process.env.MODEL_DEPTH) console.log([...depth.seen].map(line => line.join(': ')).sort().join('\n'))
-  if (SEQUENCES >= 500) depth.check()
+  if (SEQUENCES >= 2000) depth.check()
 })
