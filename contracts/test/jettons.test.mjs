@@ -111,6 +111,22 @@ test('only the master may tell the wallet, and only once', async () => {
   await refuses(inTon, 120, () => inTon.learnWallet())
 })
 
+test('nobody can teach a channel its wallet before init, so that it could not be opened any more', async () => {
+  const channel = await Channel.create({ currency: { kind: 'jetton', master: Channel.master }, storageFee: ton('0.35') })
+  const receipt = await channel.claim(true, { init: channel.init })
+  assert.equal(receipt.exitCode, 117)
+  assert.deepEqual(channel.world.receivedBy(Channel.master), [])
+  await accepts(() => channel.deploy())
+})
+
+test('a channel that closed before its wallet was told can still ask, and pay', async () => {
+  const channel = await Channel.create({ currency: { kind: 'jetton', master: Channel.master }, storageFee: ton('0.35') })
+  await channel.deploy()
+  await accepts(() => channel.close({}))
+  const receipt = await accepts(() => channel.claim(true))
+  assert.deepEqual(receipt.sent.map(op), [0x2c76b973, cells.OP.excess])
+})
+
 test('a channel whose wallet was never told can ask again', async () => {
   const channel = await Channel.create({ currency: { kind: 'jetton', master: Channel.master }, storageFee: ton('0.35') })
   await channel.deploy()

@@ -264,7 +264,7 @@ top up                  117    120    120    106    106      106      117
 top up, little TON      117    120    120    106    106      106      117
 top up, nothing         117    120    120    106    106      106      117
 top up, more beside     117    120    120    106    106      106      117
-claim                   0      0      128    128    128      128      128
+claim                   117    0      128    128    128      128      128
 claim, little TON       119    119    119    119    119      119      119
 take wallet             0      0      124    124    124      124      124
 take wallet, stranger   101    101    124    124    124      124      124

@@ -179,6 +179,32 @@ test('a commit leaves what both sides have, to the nanoton', async () => {
   assert.equal((await channel.commit({ withdrawA: ton('1') }, { value: cost })).exitCode, 0)
 })
 
+test('whoever brings what rent has taken can withdraw, and leaves the other side whole', async () => {
+  // Rent has taken the reserve and 1 TON of the 15 that belong to the sides, then even 6.
+  for (const left of ['14', '9']) {
+    const missing = ton('15') - ton(left)
+    const channel = await Channel.opened()
+    channel.world.edit(channel.address, account => { account.storage.balance.coins = ton(left) })
+    channel.world.inbox.clear()
+    await refuses(channel, 119, () => channel.commit({ withdrawA: ton('10') }, { value: missing + ton('0.0119') }))
+    const receipt = await channel.commit({ withdrawA: ton('10') }, { value: missing + ton('0.012') })
+    assert.equal(receipt.exitCode, 0)
+    assert.equal(channel.world.tonReceivedBy(channel.a), ton('10'))
+    assert.equal(channel.balance, ton('5'))
+  }
+})
+
+test('a currency with anything behind it is refused at init', async () => {
+  const tails = [builder => builder.storeBit(0), builder => builder.storeUint(100, 32), builder => builder.storeRef(cells.Cell.EMPTY)]
+  const jetton = { kind: 'jetton', master: Channel.master }
+  for (const currency of [{ kind: 'ton' }, { kind: 'extra', id: 100 }, jetton]) {
+    for (const behind of tails) {
+      const channel = await Channel.create({ currency: { ...currency, behind }, storageFee: ton('0.35') })
+      assert.equal((await channel.deploy()).exitCode, 9)
+    }
+  }
+})
+
 test('rent that has eaten the reserve is paid by whoever closes, never by a share', async () => {
   const channel = await Channel.opened()
   channel.world.edit(channel.address, account => { account.storage.balance.coins = ton('14.9') })

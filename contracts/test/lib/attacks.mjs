@@ -314,7 +314,10 @@ export const attacks = [
   {
     rule: 'C4',
     name: 'a withdrawal is paid from the other side\'s deposit when rent has eaten the reserve',
-    without: ['src/cooperation.tolk', 'assert (contract.getOriginalBalance() - cost >= (isTon ? shareA + shareB + payA + payB : 0 as coins)) throw ERROR_FEE;', ''],
+    without: [
+      'src/cooperation.tolk', 'assert (contract.getOriginalBalance() - cost >= (isTon ? shareA + shareB + payA + payB : 0 as coins)) throw ERROR_FEE;', '',
+      'src/cooperation.tolk', 'keep(isTon ? max(-payA - payB, shareA + shareB - ownBefore()) : 0);', 'keep(isTon ? -payA - payB : 0 as coins);',
+    ],
     async run({ open }) {
       const channel = await open()
       channel.world.edit(channel.address, account => { account.storage.balance.coins = ton('14') })

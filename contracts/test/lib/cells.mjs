@@ -69,6 +69,7 @@ export function storeCurrency(currency) {
       const info = beginCell().storeAddress(currency.master).storeAddress(currency.wallet ?? null).endCell()
       builder.storeUint(0b11, 2).storeRef(info)
     }
+    currency.behind?.(builder)
   }
 }
 
