@@ -11,7 +11,7 @@ use channel::{
     propose::Intent,
     resolve::{Resolve, Verified},
     semichannel::SignedSemi,
-    tl::{Action, Answer, ProposeAction, Query},
+    tl::{Action, Answer, OpenVirtual, ProposeAction, Query},
 };
 use node::io::CommandError;
 use tests::{Adversary, Id, Manner, Outcome, Plan, World, milli, story::WHILE_MS, ton};
@@ -161,17 +161,28 @@ fn signed(amount: Nano, key: &SecretKey) -> Verified {
     Resolve::sign(amount, key).verified(&key.public()).expect("our own signature")
 }
 
+/// Mallory pays bob, honestly and to the end; gives what it promised to the relay.
+fn pays(
+    world: &mut World,
+    mallory: &mut Adversary,
+    secret: &SecretKey,
+    bob: Id,
+) -> (channel::Conditional, OpenVirtual) {
+    let hops = relayed(world, mallory.victim, bob);
+    let (conditional, orders) = mallory.orders(secret, &hops);
+    let intent = Intent::Open { conditional, action: orders.clone() };
+    mallory.go(world, &intent).expect("a good promise");
+    mallory.listen(world, 5_000);
+    let resolve = signed(ton(1), secret);
+    mallory.go(world, &Intent::Close { key: secret.public(), resolve }).expect("paid");
+    (conditional, orders)
+}
+
 #[test]
 fn what_was_sent_never_becomes_less() {
     let (mut world, mut mallory, _, bob) = before_a_relay();
     let secret = SecretKey::from_seed([40; 32]);
-    let hops = relayed(&world, mallory.victim, bob);
-    let (conditional, orders) = mallory.orders(&secret, &hops);
-    let intent = Intent::Open { conditional, action: orders };
-    mallory.go(&mut world, &intent).expect("an honest payment");
-    mallory.listen(&mut world, 5_000);
-    let resolve = signed(ton(1), &secret);
-    mallory.go(&mut world, &Intent::Close { key: secret.public(), resolve }).expect("paid");
+    pays(&mut world, &mut mallory, &secret, bob);
     assert_eq!(mallory.channel().ours.body().sent, milli(1_005));
 
     let lie = mallory.honest_but(|state| state.data.sent = Nano(0));
@@ -368,16 +379,10 @@ fn a_promise_cannot_push_another_out_of_its_slot() {
 
 #[test]
 fn a_virtual_key_is_good_for_one_payment_only() {
-    let (mut world, mut mallory, relay, bob) = before_a_relay();
+    let (mut world, mut mallory, _, bob) = before_a_relay();
     let (world, mallory) = (&mut world, &mut mallory);
     let secret = SecretKey::from_seed([43; 32]);
-    let hops = relayed(world, relay, bob);
-    let (conditional, orders) = mallory.orders(&secret, &hops);
-    let intent = Intent::Open { conditional, action: orders.clone() };
-    mallory.go(world, &intent).expect("a good promise");
-    mallory.listen(world, 5_000);
-    let resolve = signed(ton(1), &secret);
-    mallory.go(world, &Intent::Close { key: secret.public(), resolve }).expect("paid");
+    let (conditional, orders) = pays(world, mallory, &secret, bob);
 
     let lie = mallory.promise(conditional, orders);
     refused(world, mallory, &lie, "this virtual channel key was already used before");

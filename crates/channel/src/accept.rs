@@ -107,17 +107,9 @@ impl Channel {
             Some(copy) if copy != *next.ours.body() => refuse!("{COUNTERPARTY_INCORRECT}"),
             None | Some(_) => {}
         }
-        match &change {
-            Change::Nothing => {}
-            Change::Open(conditional) => next
-                .theirs
-                .conditionals
-                .insert(*conditional)
-                .map_err(|_| Refusal::from("dictionary slot of this virtual key is taken"))?,
-            Change::Close(conditional, _) | Change::Remove(conditional) => {
-                next.theirs.conditionals.remove(&conditional.key);
-            }
-        }
+        change
+            .apply(&mut next.theirs.conditionals)
+            .map_err(|_| Refusal::from("dictionary slot of this virtual key is taken"))?;
         if next.theirs.conditionals.hash() != new.conditionals {
             refuse!("incorrect resulting hash");
         }

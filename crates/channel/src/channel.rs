@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     amount::{Deadline, Nano, Time},
     conditional::Conditional,
-    conditionals::Conditionals,
+    conditionals::{Conditionals, SlotTaken},
     contract::{Address, OpenConfig, Storage},
     key::{PublicKey, Signature},
     resolve::Resolve,
@@ -69,6 +69,20 @@ pub enum Change {
     Open(Conditional),
     Close(Conditional, Resolve),
     Remove(Conditional),
+}
+
+impl Change {
+    /// Does the same to a dictionary. Removing what is not there changes nothing.
+    pub fn apply(&self, conditionals: &mut Conditionals) -> Result<(), SlotTaken> {
+        match self {
+            Self::Nothing => {}
+            Self::Open(conditional) => conditionals.insert(*conditional)?,
+            Self::Close(conditional, _) | Self::Remove(conditional) => {
+                conditionals.remove(&conditional.key);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A proposal of ours that may be accepted at any moment: it is on disk before it leaves, and stays until the

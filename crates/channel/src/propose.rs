@@ -7,6 +7,7 @@ use crate::{
     cell::Cell,
     channel::{Change, Channel, Pending},
     conditional::Conditional,
+    conditionals::Conditionals,
     key::{PublicKey, SecretKey},
     proof::Touched,
     resolve::{Resolve, Verified},
@@ -103,12 +104,25 @@ impl Channel {
                 (Action::RemoveVirtual { key: *key }, Change::Remove(conditional))
             }
         };
-        let seqno = newest.seqno.checked_add(1).ok_or(Fault::Overflow)?;
+        let mut channel = self.clone();
+        channel.stack(action, change, sent, conditionals, key)?;
+        Ok(channel)
+    }
+
+    /// Signs a proposal on top of what is pending now: our ledger with this `sent` and this dictionary.
+    fn stack(
+        &mut self,
+        action: Action,
+        change: Change,
+        sent: Nano,
+        conditionals: Conditionals,
+        key: &SecretKey,
+    ) -> Result<(), Fault> {
+        let seqno = self.newest().0.seqno.checked_add(1).ok_or(Fault::Overflow)?;
         let data = SemiBody { seqno, sent, conditionals: conditionals.hash() };
         let next = SignedSemi::sign(self.our_state(data), key);
-        let mut channel = self.clone();
-        channel.pending.push(Arc::new(Pending { action, change, next, conditionals }));
-        Ok(channel)
+        self.pending.push(Arc::new(Pending { action, change, next, conditionals }));
+        Ok(())
     }
 
     fn may_open(&self, now: Time, conditional: &Conditional) -> Result<(), Fault> {
@@ -199,7 +213,7 @@ impl Channel {
             next.shadows = self.with_shadow(conditional);
         }
         for pending in rest {
-            next.stack(pending, key);
+            next.make_again(pending, key);
         }
         if next.pending.is_empty() && head.change != Change::Nothing {
             next.increment = Some(next.increment.unwrap_or(false));
@@ -208,29 +222,18 @@ impl Channel {
     }
 
     /// Makes a proposal again on top of what is pending now.
-    fn stack(&mut self, pending: &Pending, key: &SecretKey) {
+    fn make_again(&mut self, pending: &Pending, key: &SecretKey) {
         let (newest, conditionals) = self.newest();
         let (mut sent, mut conditionals) = (newest.sent, conditionals.clone());
-        let Some(seqno) = newest.seqno.checked_add(1) else { return };
-        match &pending.change {
-            Change::Nothing => {}
-            Change::Open(conditional) => {
-                // It lay beside all the others before, so its slot is free without one of them.
-                let _ = conditionals.insert(*conditional);
-            }
-            Change::Close(conditional, resolve) => {
-                conditionals.remove(&conditional.key);
-                let gained = owed(conditional, resolve).unwrap_or_default();
-                sent = sent.checked_add(gained).unwrap_or(sent);
-            }
-            Change::Remove(conditional) => {
-                conditionals.remove(&conditional.key);
-            }
+        // What is opened lay beside all the others before, so its slot is free without one of them.
+        let _ = pending.change.apply(&mut conditionals);
+        if let Change::Close(conditional, resolve) = &pending.change {
+            let gained = owed(conditional, resolve).unwrap_or_default();
+            sent = sent.checked_add(gained).unwrap_or(sent);
         }
-        let data = SemiBody { seqno, sent, conditionals: conditionals.hash() };
-        let next = SignedSemi::sign(self.our_state(data), key);
         let Pending { action, change, .. } = pending.clone();
-        self.pending.push(Arc::new(Pending { action, change, next, conditionals }));
+        // It had a higher seqno before, so there is one.
+        let _ = self.stack(action, change, sent, conditionals, key);
     }
 
     /// The same proposals over the peer's newest ledger. Ours, the part that counts, stays as it was.

@@ -238,20 +238,14 @@ impl Parts {
         }
         let mut conditionals = channel.ours.conditionals.clone();
         for pending in record.pending {
+            pending.change.apply(&mut conditionals).map_err(|_| unreadable())?;
             let action = match &pending.change {
                 Change::Nothing => Action::IncrementStates { want_response: pending.want_response },
-                Change::Open(conditional) => {
-                    conditionals.insert(*conditional).map_err(|_| unreadable())?;
-                    action(&conditional.key).ok_or_else(unreadable)?
-                }
+                Change::Open(conditional) => action(&conditional.key).ok_or_else(unreadable)?,
                 Change::Close(conditional, resolve) => {
-                    conditionals.remove(&conditional.key);
                     Action::ConfirmClose { key: conditional.key, state: *resolve }
                 }
-                Change::Remove(conditional) => {
-                    conditionals.remove(&conditional.key);
-                    Action::RemoveVirtual { key: conditional.key }
-                }
+                Change::Remove(conditional) => Action::RemoveVirtual { key: conditional.key },
             };
             if conditionals.hash() != pending.next.state.data.conditionals {
                 return Err(Corrupt::Dictionary { channel: name });
