@@ -3,13 +3,14 @@
 import core from '@ton/core'
 import { describe, size } from './compile.mjs'
 import * as cells from '../test/lib/cells.mjs'
-import { Channel, code, ton } from '../test/lib/channel.mjs'
+import { Channel, code, currencies, ton } from '../test/lib/channel.mjs'
 import { keyOf } from '../test/lib/keys.mjs'
 import { dictionaryOf, promise, promises, resolvesOf } from '../test/lib/promises.mjs'
+import { paramsOf } from '../test/lib/world.mjs'
 
 /** The existing contract, measured in the same emulator: code hash ff5f2b39, global version 11 to 13. */
 const existing = {
-  ton: {
+  TON: {
     deploy_init: 9817, topup: 8525, commit: 11533, commit_withdraw_a: 13696, commit_withdraw_ab: 15584, close: 10587,
     start: 13326, challenge: 15078, settle_1: 14206, settle_10: 68477, settle_30: 304282, settle_100_total: 1084773,
     settle_100_messages: 4, settle_30_worst_tree: 782332, finish: 10339, code_bits: 24701, code_cells: 54,
@@ -26,7 +27,7 @@ const existing = {
 
 /** What it pays in TON, at the same prices; a jetton channel's deployment with the answer of the master. */
 const existingCost = {
-  ton: {
+  TON: {
     deploy_init: 0.01784, topup: 0.00421, commit: 0.00609, commit_withdraw_a: 0.00737, commit_withdraw_ab: 0.00854,
     close: 0.00612, start: 0.00737, challenge: 0.0085, settle_1: 0.0076, settle_10: 0.0345, settle_30: 0.1404,
     settle_30_worst_tree: 0.336, finish: 0.00534,
@@ -35,12 +36,6 @@ const existingCost = {
     deploy_init: 0.02103, topup: 0.00498, commit: 0.00583, commit_withdraw_a: 0.00806, commit_withdraw_ab: 0.01012,
     close: 0.00794, start: 0.00713, challenge: 0.00826, finish: 0.00716,
   },
-}
-
-const currencies = {
-  ton: { currency: { kind: 'ton' } },
-  extra: { currency: { kind: 'extra', id: 100 }, storageFee: ton('0.35') },
-  jetton: { currency: { kind: 'jetton', master: Channel.master }, storageFee: ton('0.35') },
 }
 
 /** The price of carrying a message in the base chain, as config parameter 25 has it. */
@@ -56,8 +51,7 @@ function forwardFee(message, config) {
 /** What a transaction has cost: its gas, and its fees for gas and for its messages in both directions, in nano. */
 function costOf(receipt, world) {
   if (!receipt.ok) throw new Error(`failed with ${receipt.exitCode ?? 'no run'} / ${receipt.actionCode}`)
-  const { Keys, Values, loadDirect } = core.Dictionary
-  const config = loadDirect(Keys.Int(32), Values.Cell(), core.Cell.fromBase64(world.config))
+  const config = paramsOf(core.Cell.fromBase64(world.config))
   const { inMessage, description } = receipt.transaction
   const received = forwardFee(core.beginCell().store(core.storeMessage(inMessage)).endCell(), config)
   const sent = description.actionPhase.totalFwdFees ?? 0n
@@ -145,7 +139,7 @@ function siblingsOf(list, levels) {
 const sibling = keyOf('a sibling')
 
 async function measureSettlement() {
-  const terms = currencies.ton
+  const terms = currencies.TON
   const costs = {}
   for (const count of [10, 30]) costs[`settle_${count}`] = await settled(terms, promises(count))
 
@@ -171,7 +165,7 @@ async function measureSettlement() {
 export async function measureAll() {
   const result = {}
   for (const [name, terms] of Object.entries(currencies)) result[name] = await measure(terms)
-  Object.assign(result.ton, await measureSettlement())
+  Object.assign(result.TON, await measureSettlement())
   return result
 }
 
@@ -188,13 +182,13 @@ function table(operations, columns) {
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   const measured = await measureAll()
-  const keys = Object.keys(existing.ton)
+  const keys = Object.keys(existing.TON)
   if (process.argv.includes('--json')) {
-    console.log(JSON.stringify(Object.fromEntries(keys.map(key => [key, measured.ton[key].gas])), null, 2))
+    console.log(JSON.stringify(Object.fromEntries(keys.map(key => [key, measured.TON[key].gas])), null, 2))
   } else {
-    const columns = (ours, theirs) => Object.entries({ ton: 'TON', extra: 'extra', jetton: 'jetton' }).flatMap(([kind, name]) => [
-      [name, operation => ours(measured[kind][operation])],
-      ...(theirs[kind] ? [['existing', operation => theirs[kind][operation]]] : []),
+    const columns = (ours, theirs) => Object.keys(measured).flatMap(name => [
+      [name, operation => ours(measured[name][operation])],
+      ...(theirs[name] ? [['existing', operation => theirs[name][operation]]] : []),
     ])
     const operations = [...keys.filter(key => !key.startsWith('code')), 'settle_10_all_deep', 'take_wallet', 'claim']
     console.log(`Gas\n\n${table([...operations, 'code_bits', 'code_cells'], columns(cost => cost?.gas, existing))}\n`)

@@ -7,12 +7,12 @@ import { running } from '../test/lib/channel.mjs'
 
 const operations = ['deploy_init', 'topup', 'commit', 'close', 'start', 'challenge', 'settle_1', 'settle_10', 'finish']
 
-const whole = (await measureAll()).ton
+const whole = (await measureAll()).TON
 console.log(`| rule | without it | ${operations.join(' | ')} |\n|---|---|${operations.map(() => '---:|').join('')}`)
 for (const { rule, name, without } of attacks) {
   running.code = await compileChanged(without)
   // What is left need not work at all.
-  const less = await measureAll().then(({ ton }) => ton, () => whole)
+  const less = await measureAll().then(({ TON }) => TON, () => whole)
   const prices = operations.map(operation => whole[operation].gas - less[operation].gas)
   if (prices.every(price => price === 0)) continue
   console.log(`| ${rule} | ${name} | ${prices.map(price => price.toLocaleString('en')).join(' | ')} |`)

@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sandbox from '@ton/sandbox'
 import core from '@ton/core'
+import { paramsOf } from '../test/lib/world.mjs'
 
 const { Cell, Dictionary, beginCell, loadMessage, loadShardAccount, loadTransaction } = core
 const self = fileURLToPath(import.meta.url)
@@ -171,7 +172,7 @@ function pack(kept) {
 
 /** Nothing in a transaction depends on the lists of validators, which are most of a config. */
 function withoutValidators(config) {
-  const params = Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), config)
+  const params = paramsOf(config)
   for (let list = 32; list <= 37; list += 1) params.delete(list)
   return beginCell().storeDictDirect(params).endCell()
 }

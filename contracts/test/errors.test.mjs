@@ -4,18 +4,12 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import core from '@ton/core'
 import * as cells from './lib/cells.mjs'
-import { Channel, ton } from './lib/channel.mjs'
+import { Channel, currencies, ton } from './lib/channel.mjs'
 import { keyOf } from './lib/keys.mjs'
 import { dictionaryOf, promises, resolvesOf } from './lib/promises.mjs'
 import { person } from './lib/world.mjs'
 
-const ID = 100
-const currencies = {
-  TON: { currency: { kind: 'ton' } },
-  extra: { currency: { kind: 'extra', id: ID }, storageFee: ton('0.35') },
-  jetton: { currency: { kind: 'jetton', master: Channel.master }, storageFee: ton('0.35') },
-}
-
+const ID = currencies.extra.currency.id
 const body = seqno => ({ seqno, sent: 0n })
 const list = promises(1, { capacity: 20n, amount: 5n, fee: 1n })
 const dict = dictionaryOf(list)

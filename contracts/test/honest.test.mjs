@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as cells from './lib/cells.mjs'
 import { Channel, running, ton } from './lib/channel.mjs'
+import { max, min } from './lib/model.mjs'
 import { dictionaryOf, promise, resolvesOf } from './lib/promises.mjs'
 import { randomOf } from './lib/random.mjs'
 
@@ -14,8 +15,6 @@ const FIRST = Number(process.env.HONEST_SEED ?? 1)
 const FINE = 3n
 const POOL = Array.from({ length: 60 }, (_, index) => promise(`honest pool ${index}`, { fee: 1n, capacity: 50n, amount: BigInt(10 + index % 30), deadline: 1_900_000_000 }))
 
-const max = (a, b) => (a > b ? a : b)
-const min = (a, b) => (a < b ? a : b)
 const sum = list => list.reduce((total, item) => total + item.worth, 0n)
 
 /** Opened once, and what opened it. */

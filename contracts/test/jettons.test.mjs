@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import core from '@ton/core'
 import * as cells from './lib/cells.mjs'
-import { Channel, ton } from './lib/channel.mjs'
+import { Channel, currencies, ton } from './lib/channel.mjs'
 import { accepts, op, refuses } from './lib/expect.mjs'
 import { Jetton, OP, fund, jettonChannel, openJettonChannel } from './lib/jetton.mjs'
 import { dictionaryOf, promises, resolvesOf } from './lib/promises.mjs'
@@ -99,7 +99,7 @@ test('only the master may tell the wallet, and only once', async () => {
   await channel.deploy()
   await refuses(channel, 124, () => channel.learnWallet({ from: channel.jetton.master, wallet: person('a thief') }))
 
-  const other = await Channel.create({ currency: { kind: 'jetton', master: Channel.master }, storageFee: ton('0.35') })
+  const other = await Channel.create(currencies.jetton)
   await other.deploy()
   await refuses(other, 101, () => other.learnWallet({ from: person('a thief') }))
   const before = other.balance
@@ -112,7 +112,7 @@ test('only the master may tell the wallet, and only once', async () => {
 })
 
 test('nobody can teach a channel its wallet before init, so that it could not be opened any more', async () => {
-  const channel = await Channel.create({ currency: { kind: 'jetton', master: Channel.master }, storageFee: ton('0.35') })
+  const channel = await Channel.create(currencies.jetton)
   const receipt = await channel.claim(true, { init: channel.init })
   assert.equal(receipt.exitCode, 117)
   assert.deepEqual(channel.world.receivedBy(Channel.master), [])
@@ -120,7 +120,7 @@ test('nobody can teach a channel its wallet before init, so that it could not be
 })
 
 test('a channel that closed before its wallet was told can still ask, and pay', async () => {
-  const channel = await Channel.create({ currency: { kind: 'jetton', master: Channel.master }, storageFee: ton('0.35') })
+  const channel = await Channel.create(currencies.jetton)
   await channel.deploy()
   await accepts(() => channel.close({}))
   const receipt = await accepts(() => channel.claim(true))
@@ -128,7 +128,7 @@ test('a channel that closed before its wallet was told can still ask, and pay', 
 })
 
 test('a channel whose wallet was never told can ask again', async () => {
-  const channel = await Channel.create({ currency: { kind: 'jetton', master: Channel.master }, storageFee: ton('0.35') })
+  const channel = await Channel.create(currencies.jetton)
   await channel.deploy()
   assert.equal(op(channel.world.receivedBy(Channel.master)[0]), 0x2c76b973)
   const receipt = await accepts(() => channel.claim(true))
@@ -202,7 +202,7 @@ test('what comes for no side becomes a claim of A', async () => {
 
 test('a payload inside the message is read as one beside it', async () => {
   const channel = await Channel.opened({
-    currency: { kind: 'jetton', master: Channel.master }, storageFee: ton('0.35'), depositA: 5n, depositB: 0n,
+    ...currencies.jetton, depositA: 5n, depositB: 0n,
   })
   await accepts(() => channel.notify(7n, { payload: cells.topUpMessage(false), inline: false }))
   assert.deepEqual([channel.storage.balance.depositA, channel.storage.balance.depositB], [5n, 7n])
@@ -210,7 +210,7 @@ test('a payload inside the message is read as one beside it', async () => {
 
 test('minted jettons without a sender are credited, and the TON that is left goes to A', async () => {
   const channel = await Channel.opened({
-    currency: { kind: 'jetton', master: Channel.master }, storageFee: ton('0.35'), depositA: 0n, depositB: 0n,
+    ...currencies.jetton, depositA: 0n, depositB: 0n,
   })
   channel.world.inbox.clear()
   await accepts(() => channel.notify(7n, { payload: cells.topUpMessage(false), sender: null }))

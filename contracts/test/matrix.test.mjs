@@ -7,12 +7,12 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import core from '@ton/core'
 import * as cells from './lib/cells.mjs'
-import { Channel, ton } from './lib/channel.mjs'
+import { Channel, currencies, ton } from './lib/channel.mjs'
 import { keyOf } from './lib/keys.mjs'
 import { dictionaryOf, promises, resolvesOf } from './lib/promises.mjs'
 import { NotAccepted, external, internal, person } from './lib/world.mjs'
 
-const ID = 100
+const ID = currencies.extra.currency.id
 const thief = keyOf('thief')
 const list = promises(2, { capacity: 20n, amount: 5n, fee: 1n })
 const dict = dictionaryOf(list)
@@ -20,12 +20,6 @@ const other = dictionaryOf(promises(2, { name: 'other' }))
 const body = (seqno, sent = 10n, hash = 0n) => ({ seqno, sent, hash })
 const first = { own: body(5, 10n, cells.rootHash(dict)), counterparty: body(5) }
 const newer = { own: body(7), counterparty: body(6) }
-
-const currencies = {
-  TON: { currency: { kind: 'ton' } },
-  extra: { currency: { kind: 'extra', id: ID }, storageFee: ton('0.35') },
-  jetton: { currency: { kind: 'jetton', master: Channel.master }, storageFee: ton('0.35') },
-}
 
 /** How to come to each state from a channel that is not deployed. */
 const states = {

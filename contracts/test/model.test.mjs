@@ -6,9 +6,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import core from '@ton/core'
 import * as cells from './lib/cells.mjs'
-import { Channel, running, ton } from './lib/channel.mjs'
+import { Channel, currencies, running, ton } from './lib/channel.mjs'
 import { keyOf } from './lib/keys.mjs'
-import { Ledger } from './lib/model.mjs'
+import { Ledger, min } from './lib/model.mjs'
 import { dictionaryOf, promise } from './lib/promises.mjs'
 import { randomOf } from './lib/random.mjs'
 import { internal } from './lib/world.mjs'
@@ -17,12 +17,6 @@ const SEQUENCES = Number(process.env.MODEL_SEQUENCES ?? 2000)
 const FIRST = Number(process.env.MODEL_SEED ?? 1)
 const STEPS = 12
 const FINE = 700n
-
-const kinds = {
-  ton: { currency: { kind: 'ton' } },
-  extra: { currency: { kind: 'extra', id: 100 }, storageFee: ton('0.35') },
-  jetton: { currency: { kind: 'jetton', master: Channel.master }, storageFee: ton('0.35') },
-}
 
 // Keys and signatures take longest, so all sequences share a pool of promises.
 const POOL = Array.from({ length: 40 }, (_, index) => {
@@ -65,9 +59,9 @@ class Run {
 
   static async start(seed) {
     const random = randomOf(seed)
-    const kind = random.pick(Object.keys(kinds))
+    const kind = random.pick(Object.keys(currencies))
     if (Run.templates.get(kind)?.code !== running.code) {
-      const channel = await Channel.create({ fine: FINE, ...kinds[kind] })
+      const channel = await Channel.create({ fine: FINE, ...currencies[kind] })
       await channel.deploy()
       if (kind === 'jetton') await channel.learnWallet()
       Run.templates.set(kind, { channel, code: running.code, snapshot: channel.world.snapshot() })
@@ -274,10 +268,10 @@ class Run {
       }
       if (op !== cells.OP.closed && op !== cells.OP.withdrawn) continue
       const side = dest.equals(channel.a) ? 0 : 1
-      if (kind === 'extra') paid[side] += value.other?.get(100) ?? 0n
+      if (kind === 'extra') paid[side] += value.other?.get(channel.terms.currency.id) ?? 0n
       // A's last message carries what is left of the reserve as well.
       else paid[side] += closing && side === 0 ? value.coins - (value.coins - this.ledgerPaid[0]) : value.coins
-      if (kind === 'ton' && closing && side === 0) assert.ok(value.coins >= this.ledgerPaid[0], 'A got less than its share')
+      if (kind === 'TON' && closing && side === 0) assert.ok(value.coins >= this.ledgerPaid[0], 'A got less than its share')
     }
     return paid
   }
@@ -308,7 +302,7 @@ class Run {
     if (kind === 'extra') assert.equal(world.extra(channel.address, channel.terms.currency.id), ledger.held)
     // And nobody's fees are paid from it, nor from the reserve.
     const rent = receipt.transaction.description.storagePhase?.storageFeesCollected ?? 0n
-    const principal = kind === 'ton' ? came - expected.paid[0] - expected.paid[1] : 0n
+    const principal = kind === 'TON' ? came - expected.paid[0] - expected.paid[1] : 0n
     if (ledger.inited) assert.ok(channel.balance >= own - rent + principal, 'the reserve has paid for a message')
   }
 
@@ -367,8 +361,6 @@ class Run {
       [dispute.starts, dispute.first, dispute.by === 0, dispute.challenged])
   }
 }
-
-const min = (a, b) => (a < b ? a : b)
 
 function describe(key, value) {
   if (typeof value === 'bigint') return value.toString()

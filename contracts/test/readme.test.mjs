@@ -6,8 +6,8 @@ import { test } from 'node:test'
 import core from '@ton/core'
 import sandbox from '@ton/sandbox'
 import { attacks } from './lib/attacks.mjs'
+import { paramsOf } from './lib/world.mjs'
 
-const { Cell, Dictionary } = core
 const folder = new URL('..', import.meta.url)
 const read = path => readFileSync(new URL(path, folder), 'utf8')
 const readme = read('README.md')
@@ -23,7 +23,7 @@ function rows(first) {
 
 /** Nanoton per gas in the config that the figures are by. */
 function gasPrice() {
-  const config = Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), Cell.fromBase64(sandbox.defaultConfig))
+  const config = paramsOf(core.Cell.fromBase64(sandbox.defaultConfig))
   const prices = config.get(21).beginParse()
   prices.skip(8 + 64 + 64 + 8)
   return prices.loadUint(64) / 65536

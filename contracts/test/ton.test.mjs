@@ -4,19 +4,8 @@ import { test } from 'node:test'
 import core from '@ton/core'
 import * as cells from './lib/cells.mjs'
 import { Channel, TOP_UP_COST, ton } from './lib/channel.mjs'
+import { op, refuses, values } from './lib/expect.mjs'
 import { keyOf } from './lib/keys.mjs'
-
-const values = messages => messages.map(message => message.info.value.coins)
-const op = message => message.body.beginParse().loadUint(32)
-
-/** The message is refused with this code, its value comes back, and nothing has changed. */
-async function refuses(channel, code, action) {
-  const data = channel.world.data(channel.address)
-  const receipt = await action()
-  assert.equal(receipt.exitCode, code)
-  assert.equal(channel.world.data(channel.address)?.hash().toString('hex'), data?.hash().toString('hex'))
-  return receipt
-}
 
 test('a channel is deployed, funded and closed, and every nanoton is accounted for', async () => {
   const channel = await Channel.create()

@@ -33,6 +33,14 @@ async function outcome(channel, { value = ton('0.05') } = {}) {
   return { receipt, a: world.tonReceivedBy(channel.a), b: world.tonReceivedBy(channel.b) }
 }
 
+/** B has promised all of this to A, who may settle it now. */
+async function settling(channel, list) {
+  const dict = dictionaryOf(list)
+  await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
+  channel.world.now += channel.terms.quarantine
+  return dict
+}
+
 /** The tree of a dictionary has this many levels of forks. */
 function assertDepth(dict, levels) {
   // Below the last fork are the leaf and the code in it.
@@ -221,9 +229,7 @@ export const attacks = [
       const channel = await open()
       const huge = (1n << 120n) - 1n
       const list = [promise('one', { capacity: huge, amount: huge }), promise('two')]
-      const dict = dictionaryOf(list)
-      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
-      channel.world.now += channel.terms.quarantine
+      const dict = await settling(channel, list)
       const settled = await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) })
       return settled.exitCode !== 0
     },
@@ -400,9 +406,7 @@ export const attacks = [
     async run({ open }) {
       const channel = await open()
       const list = [...promises(3), promise('expired', { deadline: channel.world.now })]
-      const dict = dictionaryOf(list)
-      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
-      channel.world.now += channel.terms.quarantine
+      const dict = await settling(channel, list)
       return (await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) })).exitCode !== 0
     },
   },
@@ -413,9 +417,7 @@ export const attacks = [
     async run({ open }) {
       const channel = await open()
       const list = [...promises(3), promise('too much', { amount: ton('1') + 1n })]
-      const dict = dictionaryOf(list)
-      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
-      channel.world.now += channel.terms.quarantine
+      const dict = await settling(channel, list)
       return (await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) })).exitCode !== 0
     },
   },
@@ -427,9 +429,7 @@ export const attacks = [
       const channel = await open()
       const malformed = { ...promise('malformed'), conditional: core.beginCell().storeUint(0x82ff, 16).storeRef(cells.CONDITION_CODE).endCell() }
       const list = [...promises(3), malformed]
-      const dict = dictionaryOf(list)
-      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
-      channel.world.now += channel.terms.quarantine
+      const dict = await settling(channel, list)
       return (await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) })).exitCode !== 0
     },
   },
@@ -440,9 +440,7 @@ export const attacks = [
     async run({ open }) {
       const channel = await open()
       const list = [promise('too much', { amount: ton('3') }), promise('prepaid', { prepay: ton('0.1'), amount: ton('3') })]
-      const dict = dictionaryOf(list)
-      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
-      channel.world.now += channel.terms.quarantine
+      const dict = await settling(channel, list)
       await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) })
       return channel.quarantine.b.sent > 0n
     },
@@ -454,9 +452,7 @@ export const attacks = [
     async run({ open }) {
       const channel = await open()
       const list = [promise('late', { deadline: channel.world.now + 9 }), promise('late, prepaid', { prepay: 1n, deadline: channel.world.now + 9 })]
-      const dict = dictionaryOf(list)
-      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
-      channel.world.now += channel.terms.quarantine
+      const dict = await settling(channel, list)
       await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) })
       return channel.quarantine.b.sent > 0n
     },
@@ -468,9 +464,7 @@ export const attacks = [
     async run({ open }) {
       const channel = await open()
       const list = promises(1)
-      const dict = dictionaryOf(list)
-      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
-      channel.world.now += channel.terms.quarantine
+      const dict = await settling(channel, list)
       const forged = [[list[0].slot, cells.resolveCell(keyOf('thief'), ton('1'))]]
       return (await channel.settle({ fromA: true, dict, resolves: forged })).exitCode === 0
     },
@@ -496,10 +490,8 @@ export const attacks = [
       const channel = await open()
       const list = promises(30)
       const beside = [...Array(31).keys()].map(bit => promise(`beside ${bit}`, { slot: (list[0].slot ^ (1 << bit)) >>> 0 }))
-      const dict = dictionaryOf([...list, ...beside])
+      const dict = await settling(channel, [...list, ...beside])
       assertDepth(dict, 32)
-      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
-      channel.world.now += channel.terms.quarantine
       const receipt = await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) }, { value: ton('3') })
       return receipt.exitCode !== 0 || receipt.gas > 400_000
     },
@@ -512,9 +504,7 @@ export const attacks = [
       const channel = await open()
       const drainer = core.beginCell().storeUint(0xf2c04d, 24).endCell()
       const list = [promise('hostile', { code: drainer }), promise('honest')]
-      const dict = dictionaryOf(list)
-      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
-      channel.world.now += channel.terms.quarantine
+      const dict = await settling(channel, list)
       await channel.settle({ fromA: true, dict, resolves: resolvesOf(list) })
       return channel.quarantine.b.sent !== list[1].worth
     },
@@ -526,9 +516,7 @@ export const attacks = [
     async run({ open }) {
       const channel = await open()
       const list = promises(1)
-      const dict = dictionaryOf(list)
-      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
-      channel.world.now += channel.terms.quarantine
+      const dict = await settling(channel, list)
       // The signature is good for these bytes only, and whoever reads the amount out of them writes others.
       const odd = core.beginCell().storeCoins(ton('0.5')).storeUint(0b0101, 4)
       const bytes = odd.asSlice().loadBuffer(odd.bits / 8)
@@ -543,9 +531,7 @@ export const attacks = [
     async run({ open }) {
       const channel = await open()
       const list = promises(2)
-      const dict = dictionaryOf(list)
-      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
-      channel.world.now += channel.terms.quarantine
+      const dict = await settling(channel, list)
       const [once] = list
       await channel.settle({ fromA: true, dict, resolves: resolvesOf([once]) })
       await channel.settle({ fromA: true, dict, resolves: resolvesOf([once]) })
@@ -560,9 +546,7 @@ export const attacks = [
     async run({ open }) {
       const channel = await open()
       const list = promises(1)
-      const dict = dictionaryOf(list)
-      await channel.start({ byA: true, theirs: { own: body(5, 0n, cells.rootHash(dict)), counterparty: body(5) } })
-      channel.world.now += channel.terms.quarantine
+      const dict = await settling(channel, list)
       const small = [[list[0].slot, cells.resolveCell(list[0].key, 1n)]]
       return (await channel.settle({ fromA: true, key: keyOf('thief'), dict, resolves: small })).exitCode === 0
     },

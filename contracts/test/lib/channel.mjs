@@ -189,3 +189,10 @@ export class Channel {
     return cell && cells.readQuarantine(cell)
   }
 }
+
+/** Terms of a channel for each currency. */
+export const currencies = {
+  TON: { currency: { kind: 'ton' } },
+  extra: { currency: { kind: 'extra', id: 100 }, storageFee: ton('0.35') },
+  jetton: { currency: { kind: 'jetton', master: Channel.master }, storageFee: ton('0.35') },
+}

@@ -1,7 +1,7 @@
 // The channel as a ledger on paper: plain numbers, no cells, no signatures. It says what a message must do and which
 // code refuses it; the model test drives it beside the contract.
-const max = (a, b) => (a > b ? a : b)
-const min = (a, b) => (a < b ? a : b)
+export const max = (a, b) => (a > b ? a : b)
+export const min = (a, b) => (a < b ? a : b)
 const other = side => 1 - side
 
 export const MAX_COINS = (1n << 120n) - 1n

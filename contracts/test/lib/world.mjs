@@ -197,9 +197,12 @@ export class World {
   }
 }
 
+/** Parameters of a chain's config, by number. */
+export const paramsOf = config => Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), config)
+
 /** The emulator's config with all gas prices divided. */
 export function cheaperConfig(divisor) {
-  const config = Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), Cell.fromBase64(defaultConfig))
+  const config = paramsOf(Cell.fromBase64(defaultConfig))
   const old = config.get(21).beginParse()
   const changed = beginCell().storeUint(old.loadUint(8), 8).storeUint(old.loadUintBig(64), 64)
   changed.storeUint(old.loadUintBig(64) / divisor, 64).storeUint(old.loadUint(8), 8)
