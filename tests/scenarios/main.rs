@@ -5,6 +5,7 @@ mod lies;
 mod money;
 mod noise;
 mod on_chain;
+mod openings;
 mod patience;
 mod stories;
 mod strangers;

@@ -6,8 +6,9 @@
 use channel::{
     accept::Bounds,
     amount::{Nano, Time},
+    cell::Cell,
     channel::Channel,
-    contract::Address,
+    contract::{self, Address, OpenConfig},
     key::SecretKey,
     semichannel::SignedSemi,
     tl::{Action, Answer, Authenticate, ChannelConfig, ProposeAction, Query, authenticate_hash},
@@ -47,8 +48,13 @@ pub struct Adversary {
     pub(crate) lock: i64,
     answers: Vec<(QueryId, Option<Vec<u8>>)>,
     ids: Option<([u8; 32], [u8; 32])>,
+    /// Of a channel's contract.
+    code: Cell,
     /// How often somebody was linked to it.
     pub met: u32,
+    /// The channel that somebody wants to open with it; it agrees once [`Adversary::opens`] is set.
+    pub wanted: Option<OpenConfig>,
+    pub opens: bool,
 }
 
 impl Adversary {
@@ -89,7 +95,10 @@ impl Adversary {
             lock: 1,
             answers: Vec::new(),
             ids: None,
+            code: world.codes.channel.clone(),
             met: 0,
+            wanted: None,
+            opens: false,
         }
     }
 
@@ -273,7 +282,14 @@ impl Adversary {
                 proxy_max_capacity: Nano::ZERO,
                 proxy_percent_fee: 0.0,
             })),
-            Query::OpenChannelOffchain(_) => None,
+            Query::OpenChannelOffchain(asked) => {
+                let open = OpenConfig::from_cell(&asked.open_config).expect("a node's own terms");
+                self.wanted = Some(open);
+                let data = contract::initial_data(&open);
+                let address = contract::address(&self.code, &data);
+                let reason = String::new();
+                self.opens.then_some(Answer::OpenChannelOffchain { address, reason })
+            }
         }
     }
 

@@ -36,6 +36,7 @@ impl Node {
             Command::OpenChannel { peer, deposit } => {
                 return self.open_channel(request, peer, deposit);
             }
+            Command::TopUp { channel, deposit } => self.top_up(&channel, deposit),
             Command::AddContact(contact) => {
                 if contact.node == self.public {
                     Err(bad("this invitation is our own"))

@@ -98,6 +98,8 @@ pub enum Command {
     /// Have a TON channel with `peer` in which our deposit is at least `deposit`: opens one if there is none,
     /// tops up the one that there is. The peer must be a known contact.
     OpenChannel { peer: PublicKey, deposit: Nano },
+    /// Have at least `deposit` of ours in exactly this channel.
+    TopUp { channel: Address, deposit: Nano },
     /// Pay through a chain of nodes.
     Pay(PayOrder),
     /// How one payment of ours stands.

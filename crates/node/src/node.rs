@@ -321,8 +321,8 @@ impl Node {
             (Flight::Config(peer), Ok(Answer::ChannelConfig(terms))) => {
                 self.terms_answered(&peer, &terms);
             }
-            (Flight::Offchain(peer), Ok(Answer::OpenChannelOffchain { address, reason })) => {
-                self.offchain_answered(&peer, address, &reason)
+            (Flight::Offchain(peer, id), Ok(Answer::OpenChannelOffchain { address, reason })) => {
+                self.offchain_answered(&peer, &id, address, &reason)
             }
             (Flight::Ping, Ok(Answer::Pong { .. })) | (Flight::Unlock, Ok(_)) => {}
             (flight, _) => {

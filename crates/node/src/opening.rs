@@ -5,6 +5,7 @@
 //! signed state with which they can leave (safety.md N8).
 
 use alloc::{string::String, vec::Vec};
+use core::cmp::Reverse;
 
 use channel::{
     amount::Nano,
@@ -56,23 +57,12 @@ impl Node {
         if peer == self.public {
             return Err(bad("a channel needs two nodes: this is our own key"));
         }
-        let live = |a: &Address| self.slots.get(a).is_some_and(|s| !s.channel.chain.closed);
-        if let Some(address) = self.channels_with(&peer).into_iter().find(live) {
-            if let Some(slot) = self.slots.get_mut(&address)
-                && deposit > slot.channel.ours.deposited
-            {
-                if slot
-                    .top_up
-                    .is_some_and(|top_up| top_up.sent.is_some() && top_up.target != deposit)
-                {
-                    return Err(bad("another top-up of this channel is on its way: wait for it"));
-                }
-                if slot.top_up.is_none_or(|top_up| top_up.target != deposit) {
-                    slot.top_up = Some(TopUp { target: deposit, sent: None });
-                }
-                self.write_channel(&address);
-            }
-            return Ok(Reply::Opening { channel: self.channel_summary(&address) });
+        // While an opening is not finished it is what the owner means: a channel that the peer has opened
+        // meanwhile is another one, and the deposit must not end in both.
+        if !self.openings.contains_key(&peer)
+            && let Some(address) = self.channel_meant(&peer)
+        {
+            return self.want_deposit(&address, deposit);
         }
         if !self.contacts.contains_key(&peer) && self.links.of(&peer).is_none() {
             return Err(CommandError::UnknownPeer { peer });
@@ -84,6 +74,47 @@ impl Node {
         self.dial(peer);
         self.timers.set(Timer::Opening(peer), Some(self.now));
         Ok(Reply::Opening { channel: None })
+    }
+
+    /// Of several channels with one peer the one that a deposit was meant for before: the same wish again must
+    /// never become a second deposit elsewhere.
+    fn channel_meant(&self, peer: &PublicKey) -> Option<Address> {
+        let live = |address: Address| {
+            let slot = self.slots.get(&address)?;
+            let Channel { ours, terms, chain, .. } = &slot.channel;
+            let rank = (slot.top_up.is_some(), ours.deposited, terms.we_left, chain.open);
+            (!chain.closed).then_some((rank, Reverse(address)))
+        };
+        let best = self.channels_with(peer).into_iter().filter_map(live).max();
+        best.map(|(_, Reverse(address))| address)
+    }
+
+    /// The deposit of exactly this channel.
+    pub(crate) fn top_up(
+        &mut self,
+        channel: &Address,
+        deposit: Nano,
+    ) -> Result<Reply, CommandError> {
+        let slot = self.slots.get(channel).ok_or(CommandError::NotFound)?;
+        if slot.channel.chain.closed {
+            return Err(bad("this channel is closed: open another one"));
+        }
+        self.want_deposit(channel, deposit)
+    }
+
+    fn want_deposit(&mut self, address: &Address, deposit: Nano) -> Result<Reply, CommandError> {
+        if let Some(slot) = self.slots.get_mut(address)
+            && deposit > slot.channel.ours.deposited
+        {
+            if slot.top_up.is_some_and(|top_up| top_up.sent.is_some() && top_up.target != deposit) {
+                return Err(bad("another top-up of this channel is on its way: wait for it"));
+            }
+            if slot.top_up.is_none_or(|top_up| top_up.target != deposit) {
+                slot.top_up = Some(TopUp { target: deposit, sent: None });
+            }
+            self.write_channel(address);
+        }
+        Ok(Reply::Opening { channel: self.channel_summary(address) })
     }
 
     /// Asks the peer for whatever the opening needs next.
@@ -102,7 +133,7 @@ impl Node {
                     open_config: open.to_cell(),
                     node_version: NODE_VERSION,
                 });
-                self.query(link, &query, Flight::Offchain(*peer));
+                self.query(link, &query, Flight::Offchain(*peer, id));
             }
         }
     }
@@ -143,7 +174,9 @@ impl Node {
 
     /// The peer's answer to our terms.
     pub(crate) fn terms_answered(&mut self, peer: &PublicKey, answer: &ChannelConfig) {
-        let Some(mut opening) = self.openings.get(peer).cloned() else { return };
+        // Asked twice, answered twice: the channel id that was chosen first may be with the peer already.
+        let unanswered = |opening: &&Opening| opening.agreed.is_none();
+        let Some(mut opening) = self.openings.get(peer).filter(unanswered).cloned() else { return };
         if !answer.ok {
             return self.opening_failed(peer, &answer.reason);
         }
@@ -170,7 +203,13 @@ impl Node {
         }
     }
 
+    /// An id counts from the moment when it is told to the peer, whether a channel has come of it or not.
     fn used_channel_id(&self, peer: &PublicKey, id: &ChannelId) -> bool {
+        let opening = self.openings.get(peer).and_then(|opening| opening.agreed);
+        opening.is_some_and(|(_, chosen)| chosen == *id) || self.id_of_channel(peer, id)
+    }
+
+    fn id_of_channel(&self, peer: &PublicKey, id: &ChannelId) -> bool {
         self.channels_with(peer)
             .iter()
             .filter_map(|address| self.slots.get(address))
@@ -178,11 +217,20 @@ impl Node {
     }
 
     /// The peer has made its record, or says why not.
-    pub(crate) fn offchain_answered(&mut self, peer: &PublicKey, theirs: Address, reason: &str) {
+    pub(crate) fn offchain_answered(
+        &mut self,
+        peer: &PublicKey,
+        asked: &ChannelId,
+        theirs: Address,
+        reason: &str,
+    ) {
         let Some(opening) = self.openings.get(peer).cloned() else { return };
-        let Some((wallet, id)) = opening.agreed else { return };
+        let Some((wallet, id)) = opening.agreed.filter(|(_, id)| id == asked) else { return };
         if !reason.is_empty() {
             return self.opening_failed(peer, reason);
+        }
+        if self.id_of_channel(peer, &id) {
+            return self.opening_failed(peer, "a channel of theirs has its id");
         }
         let open = self.open_config(*peer, wallet, id);
         let terms = self.terms(open, true);

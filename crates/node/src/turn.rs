@@ -16,6 +16,7 @@ use channel::{
     contract::Address,
     key::PublicKey,
     propose::BUSY,
+    semichannel::ChannelId,
     tl::{Answer, Query},
 };
 
@@ -148,7 +149,7 @@ pub(crate) enum Flight {
     Proposal(Offer),
     Ask(Address, PublicKey),
     Config(PublicKey),
-    Offchain(PublicKey),
+    Offchain(PublicKey, ChannelId),
 }
 
 impl Slot {
@@ -369,7 +370,7 @@ impl Node {
                     self.ask_later(address, key);
                 }
             }
-            Flight::Config(peer) | Flight::Offchain(peer) => self.opening_later(peer),
+            Flight::Config(peer) | Flight::Offchain(peer, _) => self.opening_later(peer),
             Flight::Auth { .. } | Flight::Ping | Flight::Unlock => {}
         }
     }

@@ -94,7 +94,10 @@ pub(crate) async fn add_contact(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewChannel {
-    peer: String,
+    /// With whom: opens a channel, or tops up the one that there is.
+    peer: Option<String>,
+    /// Or which: tops up exactly this one.
+    channel: Option<String>,
     deposit: String,
 }
 
@@ -107,9 +110,15 @@ pub(crate) async fn open_channel(
     State(shared): Known,
     Body(body): Body<NewChannel>,
 ) -> Result<Json<Opening>, ApiError> {
-    let peer = key("peer", &body.peer)?;
     let deposit = nano(&body.deposit).map_err(ApiError::bad_request)?;
-    match shared.node.command(Command::OpenChannel { peer, deposit }).await? {
+    let command = match (&body.peer, &body.channel) {
+        (Some(peer), None) => Command::OpenChannel { peer: key("peer", peer)?, deposit },
+        (None, Some(channel)) => Command::TopUp { channel: bytes32("channel", channel)?, deposit },
+        (None, None) | (Some(_), Some(_)) => {
+            return Err(bad("name either `peer` or `channel`"));
+        }
+    };
+    match shared.node.command(command).await? {
         Reply::Opening { channel } => Ok(Json(Opening { channel })),
         Reply::Done => Ok(Json(Opening { channel: None })),
         other => Err(odd(&other)),

@@ -73,6 +73,9 @@ async fn malformed_requests_are_told_what_is_wrong() {
         ("/contacts", json!({}), "missing field `invitation`"),
         ("/contacts", json!(null), "invalid type"),
         ("/channels", json!({ "peer": "xy", "deposit": "1" }), "`peer`"),
+        ("/channels", json!({ "channel": "xy", "deposit": "1" }), "`channel`"),
+        ("/channels", json!({ "peer": key, "channel": key, "deposit": "1" }), "either"),
+        ("/channels", json!({ "deposit": "1" }), "either"),
         ("/channels", json!({ "peer": key, "deposit": 1 }), "expected a string"),
         ("/channels", json!({ "peer": key, "deposit": "1.5" }), "1500000000"),
         ("/channels", json!({ "peer": key, "deposit": "-1" }), "not an amount"),
@@ -94,6 +97,8 @@ async fn commands_that_cannot_be_carried_out_have_a_code() {
     let answer = lone.post("/channels", json!({ "peer": stranger, "deposit": "1" })).await;
     assert_eq!((answer.status, code(&answer.body)), (StatusCode::NOT_FOUND, "unknown_peer"));
     assert_eq!(answer.body.pointer("/error/peer").unwrap(), &json!(stranger));
+    let answer = lone.post("/channels", json!({ "channel": stranger, "deposit": "1" })).await;
+    assert_eq!((answer.status, code(&answer.body)), (StatusCode::NOT_FOUND, "not_found"));
     for path in ["/payments/", "/received/"] {
         let answer = lone.get(&format!("{path}{stranger}")).await;
         assert_eq!((answer.status, code(&answer.body)), (StatusCode::NOT_FOUND, "not_found"));
