@@ -299,6 +299,14 @@ fn a_promise_that_does_not_hold_is_refused() {
     let unsigned = "failed to decrypt instruction: incorrect signature";
     refused_but_goes_on(world, mallory, &lie, unsigned);
 
+    // Under the neutral point this signature fits everything, so anybody could use the promise up.
+    let mut anybodys = orders.clone();
+    (anybodys.channel_key, anybodys.signature.0) = (PublicKey([0; 32]), [0; 64]);
+    (anybodys.channel_key.0[0], anybodys.signature.0[0]) = (1, 1);
+    let weak = channel::Conditional { key: anybodys.channel_key, ..good };
+    let lie = mallory.promise(weak, anybodys);
+    refused_but_goes_on(world, mallory, &lie, "virtual channel key is weak");
+
     let elsewhere = [Hop { target: world.machine(bob).key, ..hops[0] }];
     let (same, for_bob) = mallory.orders(&secret, &elsewhere);
     let lie = mallory.promise(same, for_bob);

@@ -3,11 +3,14 @@
 use channel::{
     Deadline,
     garlic::Hop,
-    key::SecretKey,
+    key::{PublicKey, SecretKey, Signature},
     propose::Intent,
     tl::{Answer, Authenticate, OpenChannelOffchain, Query, authenticate_hash},
 };
-use node::io::{Command, Reply};
+use node::{
+    invitation::Contact,
+    io::{Command, CommandError, Reply},
+};
 use tests::{Adversary, Plan, World, ton};
 
 #[test]
@@ -24,6 +27,19 @@ fn a_proof_of_a_key_is_good_for_one_connection_and_half_a_minute() {
         Query::Authenticate(Authenticate { key: key.public(), timestamp, signature })
     };
 
+    // The neutral point has no owner: this signature fits every message.
+    let (mut nobody, mut forged) = ([0; 32], [0; 64]);
+    (nobody[0], forged[0]) = (1, 1);
+    let (nobody, signature) = (PublicKey(nobody), Signature(forged));
+    let hello = Authenticate { key: nobody, timestamp: now, signature };
+    assert_eq!(eve.ask(&mut world, &Query::Authenticate(hello)), None, "nobody's key");
+    for [node, adnl] in [[nobody, key.public()], [key.public(), nobody]] {
+        let contact = Contact { node, adnl, ..world.machine(eve.id).contact() };
+        let refused = world.command(alice, Command::AddContact(contact));
+        assert!(matches!(refused, Err(CommandError::BadRequest { .. })), "{refused:?}");
+    }
+
+    let now = i64::from(world.now().seconds());
     let other = [[9; 32], theirs];
     assert_eq!(eve.ask(&mut world, &prove(other, now, &key)), None, "of another connection");
     let turned = [theirs, ours];

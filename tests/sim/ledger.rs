@@ -166,7 +166,7 @@ impl Ledger {
         check(valid_until > now, 136)?;
         check(seqno_wanted == seqno, 133)?;
         check(subwallet_wanted == subwallet, 134)?;
-        check(key.verify(&order.repr_hash().0, &signature), 135)?;
+        check(key.verify_as_contract(&order.repr_hash().0, &signature), 135)?;
         // Without a balance there is no gas credit to run on.
         check(account.balance >= FEE_WALLET, 0)?;
 
@@ -271,7 +271,7 @@ impl Ledger {
                 signed.store_slice(body)?;
                 let hash = signed.build()?.repr_hash().0;
                 let key = if by_a { storage.key_a } else { storage.key_b };
-                check(PublicKey(key.0).verify(&hash, &signature), 101)?;
+                check(PublicKey(key.0).verify_as_contract(&hash, &signature), 101)?;
                 check(body.load_u32()? == TAG_INIT, 104)?;
                 check(body.load_u128()? == storage.channel_id, 114)?;
                 check(storage.balance == [0; 6] && storage.committed[1] == 0, 102)?;

@@ -188,6 +188,9 @@ impl Channel {
                 let Ok(Some(conditional)) = found else {
                     refuse!("failed to find virtual channel in their new state");
                 };
+                if conditional.key.is_weak() {
+                    refuse!("virtual channel key is weak");
+                }
                 if conditional.capacity < bounds.dust.max(Nano(1)) {
                     refuse!("invalid capacity");
                 }

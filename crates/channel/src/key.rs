@@ -2,6 +2,9 @@
 //!
 //! A public key is a name before it is a point: any 32 bytes can be one, and bytes that are no usable
 //! point simply verify nothing. A secret key wipes itself and can only be used, never read or copied.
+//!
+//! Keys of small order need no secret: anybody makes signatures under them. They are refused wherever a key
+//! enters (safety.md N28), and only there: what the contract would take is verified by its own rule.
 
 use alloc::string::String;
 use core::fmt;
@@ -26,15 +29,22 @@ pub struct Signature(pub [u8; 64]);
 pub struct SecretKey(SigningKey);
 
 impl PublicKey {
-    /// True when `signature` is one of this key over `message`, by the rule that the contract applies.
-    ///
-    /// Keys of small order are refused on top of that: under them one signature fits many messages.
+    /// True when `signature` is one of this key over `message`, and the key is not [weak](Self::is_weak).
     pub fn verify(&self, message: &[u8], signature: &Signature) -> bool {
-        let Ok(key) = VerifyingKey::from_bytes(&self.0) else {
-            return false;
-        };
+        !self.is_weak() && self.verify_as_contract(message, signature)
+    }
+
+    /// True when the contract takes `signature` for one of this key over `message`: no more and no less, since
+    /// a signature that only one of us takes is a state that only one of us knows.
+    pub fn verify_as_contract(&self, message: &[u8], signature: &Signature) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-        !key.is_weak() && key.verify(message, &signature).is_ok()
+        VerifyingKey::from_bytes(&self.0).is_ok_and(|key| key.verify(message, &signature).is_ok())
+    }
+
+    /// No secret stands behind this key: it is no point of the curve, or one of small order, under which anybody
+    /// makes signatures and one signature fits many messages. Such a key is nobody's.
+    pub fn is_weak(&self) -> bool {
+        VerifyingKey::from_bytes(&self.0).map_or(true, |key| key.is_weak())
     }
 }
 
@@ -174,7 +184,7 @@ pub enum KeyError {
 
 #[cfg(test)]
 mod tests {
-    use alloc::string::ToString;
+    use alloc::{string::ToString, vec::Vec};
 
     use super::*;
 
@@ -188,16 +198,70 @@ mod tests {
         assert!(!key.public().verify(b"message", &Signature::ZERO));
     }
 
+    /// Every encoding of a point of small order: eight points, some of which can be written in three ways.
+    fn weak_keys() -> Vec<PublicKey> {
+        let eighth = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05";
+        let other = "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a";
+        let mut all = alloc::vec![];
+        for (first, middle, last) in
+            [(1, 0, 0), (0, 0, 0), (0xec, 0xff, 0x7f), (0xed, 0xff, 0x7f), (0xee, 0xff, 0x7f)]
+        {
+            let mut key = [middle; 32];
+            (key[0], key[31]) = (first, last);
+            all.push(PublicKey(key));
+        }
+        all.extend([eighth, other].map(|text| text.parse::<PublicKey>().unwrap()));
+        let negative = all.clone().into_iter().map(|mut key| {
+            key.0[31] |= 0x80;
+            key
+        });
+        all.extend(negative);
+        all
+    }
+
     #[test]
     fn a_key_of_small_order_verifies_nothing_and_agrees_on_nothing() {
-        let mut identity = [0; 32];
-        identity[0] = 1;
+        // R is the neutral point and S is zero: no secret was needed to write this.
+        let mut forged = Signature([0; 64]);
+        forged.0[0] = 1;
+        let ours = SecretKey::from_seed([1; 32]);
+        let keys = weak_keys();
+        assert_eq!(keys.len(), 14);
+        let fooled = |key: &&PublicKey| {
+            (0..64_u8).any(|message| key.verify_as_contract(&[message], &forged))
+        };
+        assert_eq!(keys.iter().filter(fooled).count(), 14, "the contract would believe each");
+        for key in &keys {
+            assert!(key.is_weak());
+            assert!((0..64_u8).all(|message| !key.verify(&[message], &forged)));
+            assert_eq!(ours.shared(key), None);
+        }
+        assert!(PublicKey([2; 32]).is_weak(), "no point at all");
+        assert!(!ours.public().is_weak());
+    }
+
+    /// R of small order: a strict verifier refuses it, the contract does not, and the signer has the choice.
+    #[test]
+    fn a_signature_that_the_contract_takes_is_taken() {
+        use curve25519_dalek::scalar::Scalar;
+        let (seed, message) = ([1; 32], b"a state");
+        let public = SecretKey::from_seed(seed).public();
+        let secret = SigningKey::from_bytes(&seed).to_scalar();
         let mut signature = [0; 64];
         signature[0] = 1;
-        assert!(!PublicKey(identity).verify(b"anything", &Signature(signature)));
-        assert!(!PublicKey([0; 32]).verify(b"anything", &Signature::ZERO));
-        assert_eq!(SecretKey::from_seed([1; 32]).shared(&PublicKey(identity)), None);
-        assert_eq!(SecretKey::from_seed([1; 32]).shared(&PublicKey([0; 32])), None);
+        let mut hasher = Sha512::new();
+        for part in [&signature[..32], &public.0, message] {
+            hasher.update(part);
+        }
+        let challenge = Scalar::from_bytes_mod_order_wide(&hasher.finalize().into());
+        signature[32..].copy_from_slice((challenge * secret).as_bytes());
+        let signature = Signature(signature);
+
+        assert!(public.verify_as_contract(message, &signature));
+        assert!(public.verify(message, &signature));
+        let strict = VerifyingKey::from_bytes(&public.0).unwrap();
+        let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
+        assert!(strict.verify_strict(message, &signature).is_err(), "it is a special one");
     }
 
     #[test]

@@ -38,8 +38,10 @@ impl Resolve {
         Self { amount, signature: virtual_key.sign(&payload(amount)) }
     }
 
+    /// Whether the conditional of this key takes it, which runs in the contract.
     pub fn verify(&self, virtual_key: &PublicKey) -> bool {
-        self.amount <= Nano::MAX && virtual_key.verify(&payload(self.amount), &self.signature)
+        let signature = &self.signature;
+        self.amount <= Nano::MAX && virtual_key.verify_as_contract(&payload(self.amount), signature)
     }
 
     /// `None`: the signature is not one of this key over the amount.

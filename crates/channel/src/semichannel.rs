@@ -112,9 +112,11 @@ impl SignedSemi {
         Self { signature: key.sign(&state.hash()), state }
     }
 
-    /// True when `key` signed this state. The zero signature is never one, whatever the state.
+    /// True when `key` signed this state, as the contract judges it. The zero signature is never one, whatever
+    /// the state.
     pub fn verify(&self, key: &PublicKey) -> bool {
-        !self.signature.is_zero() && key.verify(&self.state.hash(), &self.signature)
+        let hash = self.state.hash();
+        !self.signature.is_zero() && key.verify_as_contract(&hash, &self.signature)
     }
 
     pub fn to_cell(&self) -> Cell {

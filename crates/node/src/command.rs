@@ -40,6 +40,10 @@ impl Node {
             Command::AddContact(contact) => {
                 if contact.node == self.public {
                     Err(bad("this invitation is our own"))
+                } else if contact.node.is_weak() || contact.adnl.is_weak() {
+                    Err(bad(
+                        "a key of this invitation is nobody's: anybody could pass for its node",
+                    ))
                 } else {
                     let (peer, record) = (contact.node, encode(&contact));
                     self.write(Kind::Contact.key(&peer.0), Some(record));

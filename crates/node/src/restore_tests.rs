@@ -19,6 +19,10 @@ fn restore(seed: u8, records: Vec<Record>) -> Result<(Node, crate::io::Step), Co
     Node::restore(config, [0; 32], Time(1_800_000_000_000), records)
 }
 
+fn key(seed: u8) -> PublicKey {
+    SecretKey::from_seed([seed; 32]).public()
+}
+
 fn records(step: &crate::io::Step) -> Vec<Record> {
     step.writes().iter().map(|(k, v)| (k.clone(), v.clone().unwrap())).collect()
 }
@@ -44,8 +48,7 @@ fn an_unknown_or_broken_record_is_named() {
     let named = |key: &str| Some(Corrupt::Unreadable { key: key.into() });
     assert_eq!(restore(1, unknown).err(), named("x:12"));
     let (mut node, step) = restore(1, vec![]).unwrap();
-    let contact =
-        Contact { node: PublicKey([7; 32]), adnl: PublicKey([8; 32]), udp: "h:1".into(), ws: None };
+    let contact = Contact { node: key(7), adnl: key(8), udp: "h:1".into(), ws: None };
     let command = Command::AddContact(contact);
     let next = node.handle(Time(1_800_000_000_001), Input::Command(RequestId(1), command));
     let mut all = records(&step);

@@ -53,7 +53,12 @@ impl Instruction {
         }
         Ok(Self {
             target: reader.key()?,
-            next_instruction_key: Some(reader.key()?).filter(|key| key.0 != [0; 32]),
+            next_instruction_key: match reader.key()? {
+                key if key.0 == [0; 32] => None,
+                // Under such a key everybody could read what comes next, and prove a payment that is not theirs.
+                key if key.is_weak() => return Err(TlError::Field("nextInstructionKey")),
+                key => Some(key),
+            },
             expected_fee: reader.amount("expectedFee")?,
             expected_capacity: reader.amount("expectedCapacity")?,
             expected_deadline: deadline(&mut reader, "expectedDeadline")?,
@@ -78,3 +83,32 @@ fn deadline(reader: &mut Reader<'_>, field: &'static str) -> Result<Deadline, Tl
 }
 
 const OPEN_VIRTUAL_INSTRUCTION: u32 = 0xef48_ea56;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::SecretKey;
+
+    #[test]
+    fn an_order_that_names_a_weak_key_for_the_next_node_is_not_read() {
+        let key = SecretKey::from_seed([1; 32]).public();
+        let mut order = Instruction {
+            target: key,
+            next_instruction_key: Some(key),
+            expected_fee: Nano(1),
+            expected_capacity: Nano(2),
+            expected_deadline: Deadline(3),
+            next_target: key,
+            next_fee: Nano(0),
+            next_capacity: Nano(2),
+            next_deadline: Deadline(2),
+            final_state: None,
+        };
+        assert_eq!(Instruction::from_bytes(&order.to_bytes()), Ok(order));
+        let mut neutral = [0; 32];
+        neutral[0] = 1;
+        order.next_instruction_key = Some(PublicKey(neutral));
+        let refused = Err(TlError::Field("nextInstructionKey"));
+        assert_eq!(Instruction::from_bytes(&order.to_bytes()), refused);
+    }
+}
