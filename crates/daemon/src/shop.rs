@@ -26,7 +26,7 @@ use axum::{
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use channel::{amount::Nano, key::PublicKey};
-use node::config::Tunnel;
+use node::{config::Tunnel, domain::Domain};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -284,7 +284,7 @@ impl Shared {
             (&self.relay, self.relay_fee),
         )?;
         let bytes = invoice.to_bytes();
-        let signature = self.merchant.sign(invoice::DOMAIN, &bytes).await?;
+        let signature = self.merchant.sign(Domain::Invoice, &bytes).await?;
         Ok(Requirements::new(&self.identity, &invoice, &bytes, signature).to_value())
     }
 

@@ -8,7 +8,7 @@ use channel::{
     conditional::Conditional,
     contract::Address,
     garlic::{self, Hop},
-    key::{PublicKey, SecretKey, derive, sha256},
+    key::{PublicKey, SecretKey, derive},
     tl::Action,
 };
 
@@ -61,9 +61,8 @@ impl Node {
                 known.map(Reply::Received).ok_or(CommandError::NotFound)
             }
             Command::Sign { domain, text } => {
-                // The separator keeps this apart from every hash that the protocol signs.
-                let digest = sha256(&[domain.as_bytes(), &[0], &text]);
-                Ok(Reply::Signature { key: self.public, signature: self.key.sign(&digest) })
+                let signature = self.key.sign(&domain.digest(&text));
+                Ok(Reply::Signature { key: self.public, signature })
             }
             Command::ProvePayment { id, digest } => self.prove(&id, &digest),
             Command::Snapshot => Ok(Reply::Snapshot(self.snapshot())),

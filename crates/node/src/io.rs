@@ -14,6 +14,7 @@ use channel::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    domain::Domain,
     invitation::Contact,
     summary::{ChannelSummary, PaymentSummary, ReceivedSummary, Snapshot, WalletSummary},
 };
@@ -106,9 +107,8 @@ pub enum Command {
     Payment(PaymentId),
     /// What arrived under a virtual key.
     Received(PublicKey),
-    /// Sign 32 bytes or more of the owner's text with the node key, e.g. an invoice. `domain` keeps
-    /// such signatures apart from all of the protocol's: what is signed is sha256(domain || 0 || text).
-    Sign { domain: String, text: Vec<u8> },
+    /// Sign the owner's text with the node key, e.g. an invoice: what is signed is [`Domain::digest`].
+    Sign { domain: Domain, text: Vec<u8> },
     /// Sign `digest` with the last instruction key of a payment: the proof of payment (product.md 2.8 C).
     ProvePayment { id: PaymentId, digest: [u8; 32] },
     /// Everything that a page or a console shows.

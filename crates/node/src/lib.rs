@@ -17,6 +17,7 @@ extern crate alloc;
 
 mod command;
 pub mod config;
+pub mod domain;
 pub mod drive;
 pub mod invitation;
 pub mod io;

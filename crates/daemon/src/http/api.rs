@@ -263,7 +263,8 @@ pub(crate) async fn sign(
     let text = BASE64_STANDARD.decode(&body.text).map_err(|error| {
         ApiError::bad_request(format!("`text` is not standard base64 with padding: {error}"))
     })?;
-    match shared.node.command(Command::Sign { domain: body.domain, text }).await? {
+    let domain = body.domain.parse().map_err(|error| bad(format!("`domain`: {error}")))?;
+    match shared.node.command(Command::Sign { domain, text }).await? {
         Reply::Signature { key, signature } => {
             Ok(Json(Signed { key, signature: hex_signature(&signature) }))
         }

@@ -5,14 +5,12 @@ use channel::{
     amount::{Nano, Time},
     key::{PublicKey, Signature, sha256},
 };
+use node::domain::Domain;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::merchant::Identity;
 use crate::config::{ConfigError, random};
-
-/// Keeps invoice signatures apart from all others of the node key.
-pub(super) const DOMAIN: &str = "rill:invoice:v1";
 
 /// How long an invoice can be paid.
 pub(super) const LIFETIME_SECS: u64 = 300;
@@ -120,7 +118,7 @@ impl Invoice {
 
     /// What the node signs for these bytes.
     pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
-        sha256(&[DOMAIN.as_bytes(), &[0], bytes])
+        Domain::Invoice.digest(bytes)
     }
 }
 

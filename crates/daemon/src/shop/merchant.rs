@@ -6,6 +6,7 @@ use channel::{
     key::{PublicKey, Signature},
 };
 use hyper::StatusCode;
+use node::domain::Domain;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -58,8 +59,8 @@ impl Merchant {
         Ok(Identity { node, wallet, network: network.to_owned() })
     }
 
-    pub(super) async fn sign(&self, domain: &str, text: &[u8]) -> Result<Signature, OutOfOrder> {
-        let body = json!({ "domain": domain, "text": BASE64_STANDARD.encode(text) });
+    pub(super) async fn sign(&self, domain: Domain, text: &[u8]) -> Result<Signature, OutOfOrder> {
+        let body = json!({ "domain": domain.name(), "text": BASE64_STANDARD.encode(text) });
         let url = format!("{}/sign", self.base());
         let answer = client::post(&url, Some(&self.token), &body).await;
         let answer = answer.and_then(client::Answer::ok).map_err(|error| self.down(error))?;

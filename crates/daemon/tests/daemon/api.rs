@@ -81,7 +81,10 @@ async fn malformed_requests_are_told_what_is_wrong() {
         ("/channels", json!({ "peer": key, "deposit": "-1" }), "not an amount"),
         ("/channels", json!({ "peer": key, "deposit": "9".repeat(60) }), "not an amount"),
         ("/payments", json!({ "id": "1", "route": [], "amount": "1" }), "`id`"),
-        ("/sign", json!({ "domain": "d", "text": "%" }), "base64"),
+        ("/sign", json!({ "domain": "rill:invoice:v1", "text": "%" }), "base64"),
+        // With a name of one's own choice this would be the hash of a channel state.
+        ("/sign", json!({ "domain": "\u{1}yChSt", "text": "AAAA" }), "`domain`"),
+        ("/sign", json!({ "domain": "rill:invoice:v1\0", "text": "AAAA" }), "`domain`"),
     ] {
         let answer = lone.post(path, body.clone()).await;
         let kind = answer.status.is_client_error() && answer.status != StatusCode::UNAUTHORIZED;
