@@ -8,6 +8,7 @@ use channel::{
     tl::{Answer, Authenticate, OpenChannelOffchain, Query, authenticate_hash},
 };
 use node::{
+    config::Limits,
     invitation::Contact,
     io::{Command, CommandError, Reply},
 };
@@ -123,6 +124,36 @@ fn a_peer_cannot_make_a_node_keep_more_than_its_limits() {
         let answer = mallory.go(&mut world, &Intent::Open { conditional, action });
         let full = Err("too many virtual channels: at most 3".to_owned());
         assert_eq!(answer, if seed < 3 { Ok(()) } else { full });
+    }
+}
+
+#[test]
+fn a_node_has_no_more_channels_than_its_limit_whoever_asks() {
+    let mut world = World::seeded(57);
+    let limits = Limits { channels: 2, ..Plan::user("alice").limits(&world.codes) };
+    let alice = world.add(Plan { limits: Some(limits), ..Plan::user("alice") });
+    for name in ["mallory", "marvin"] {
+        Adversary::with_channel(&mut world, name, alice, ton(1), ton(1));
+    }
+    let mut third = Adversary::meets(&mut world, "trudy", alice);
+    let terms = third.terms(&mut world);
+    assert_eq!(third.asks_for(&mut world, &terms), "too many channels");
+}
+
+#[test]
+fn a_promise_lives_no_longer_than_the_limit() {
+    let mut world = World::seeded(58);
+    let limits = Limits { lifetime_secs: 50_000, ..Plan::user("alice").limits(&world.codes) };
+    let alice = world.add(Plan { limits: Some(limits), ..Plan::user("alice") });
+    let mut mallory = Adversary::with_channel(&mut world, "mallory", alice, ton(10), ton(1));
+    let target = world.machine(alice).key;
+    for (seed, secs, answer) in
+        [(71, 50_060, Err("virtual channel deadline is too far".to_owned())), (72, 50_000, Ok(()))]
+    {
+        let deadline = Deadline(world.now().seconds() + secs);
+        let hop = Hop { target, capacity: ton(1), fee: channel::Nano(0), deadline };
+        let (conditional, action) = mallory.orders(&SecretKey::from_seed([seed; 32]), &[hop]);
+        assert_eq!(mallory.go(&mut world, &Intent::Open { conditional, action }), answer);
     }
 }
 
