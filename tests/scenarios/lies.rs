@@ -235,6 +235,8 @@ fn no_value_moves_before_both_have_signed_and_the_contract_is_open() {
     world.open(relay, bob, ton(10), ton(10));
     let mut mallory = Adversary::meets(&mut world, "mallory", relay);
     mallory.open_off_chain(&mut world);
+    // Until the chain has nothing more to say.
+    mallory.listen(&mut world, WHILE_MS);
     let hops = relayed(&world, relay, bob);
     let (conditional, orders) = mallory.orders(&SecretKey::from_seed([41; 32]), &hops);
 

@@ -42,8 +42,7 @@ fn the_id_of_an_unfinished_opening_is_taken() {
     // Nor does a restart forget it.
     world.kill(alice);
     world.start(alice);
-    mallory.dial(&mut world);
-    mallory.authenticate(&mut world);
+    mallory.listen(&mut world, 20_000);
     assert_eq!(mallory.asks_for(&mut world, &twin), "this channel id was used before");
 
     // And alice's own channel comes to be.

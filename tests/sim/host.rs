@@ -220,7 +220,8 @@ impl World {
         self.note(|world| format!("{} and {} are linked", world.name(from), world.name(to)));
         for (index, end) in ends.iter().enumerate() {
             let dialled = (index == 0).then_some(contact.node);
-            let up = LinkEvent::Up { ours: ids[index], theirs: ids[1 - index], dialled };
+            let source = self.machine(ends[1 - index].machine).source;
+            let up = LinkEvent::Up { ours: ids[index], theirs: ids[1 - index], dialled, source };
             self.feed(end.machine, Input::Link(end.link, up));
         }
     }

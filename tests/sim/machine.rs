@@ -10,7 +10,7 @@ use channel::{
 use node::{
     config::{Codes, Config, Limits, Tunnel},
     invitation::Contact,
-    io::{CommandError, Effect, Event, Input, LinkEvent, LinkId, Reply, RequestId},
+    io::{CommandError, Effect, Event, Input, LinkEvent, LinkId, Reply, RequestId, Source},
     node::Node,
 };
 
@@ -75,6 +75,8 @@ pub struct Machine {
     pub away: bool,
     /// Of the wallet that pays for its contract messages; known once the node has said so.
     pub wallet: Option<Address>,
+    /// Where its links seem to come from.
+    pub source: Source,
 }
 
 impl Machine {
@@ -95,6 +97,7 @@ impl Machine {
             trap: None,
             away: false,
             wallet: None,
+            source: Source(u64::from_le_bytes(*seed.first_chunk().expect("32 bytes"))),
         }
     }
 

@@ -7,7 +7,7 @@ use channel::{amount::Time, contract::Address};
 use node::{
     config::Codes,
     invitation::Contact,
-    io::{Effect, Input, QueryId, Step},
+    io::{Effect, Input, QueryId, Source, Step},
     node::Node,
 };
 
@@ -160,6 +160,11 @@ impl World {
 
     pub fn machine(&self, id: Id) -> &Machine {
         &self.machines[id.0]
+    }
+
+    /// From now on its links seem to come from there.
+    pub fn comes_from(&mut self, id: Id, source: Source) {
+        self.machine_mut(id).source = source;
     }
 
     pub(crate) fn machine_mut(&mut self, id: Id) -> &mut Machine {

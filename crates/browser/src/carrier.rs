@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use adnl::{Endpoint, Event, Limits, PathId, PeerId};
 use node::{
     invitation::Contact,
-    io::{Input, LinkEvent, LinkId, QueryId},
+    io::{Input, LinkEvent, LinkId, QueryId, Source},
 };
 
 /// All connections of a page.
@@ -302,7 +302,9 @@ impl Carrier {
         self.by_peer.insert(peer, link);
         let ours = self.endpoint.id();
         let dialled = dialled.map(|dial| dial.contact.node);
-        self.tell(Input::Link(link, LinkEvent::Up { ours, theirs, dialled }));
+        // Each relay is a place of its own; a page is dialled by nobody else.
+        let source = Source(path.0);
+        self.tell(Input::Link(link, LinkEvent::Up { ours, theirs, dialled, source }));
     }
 
     fn disconnected(&mut self, peer: PeerId) {
@@ -426,7 +428,7 @@ mod tests {
     fn a_dial_leads_to_a_link_with_both_proven_ids() {
         let (wire, _) = connected();
         assert_eq!(wire.asked, ["ws://relay.example/adnl"]);
-        let [Input::Link(_, LinkEvent::Up { ours, theirs, dialled })] = &wire.told[..] else {
+        let [Input::Link(_, LinkEvent::Up { ours, theirs, dialled, .. })] = &wire.told[..] else {
             panic!("{:?}", wire.told);
         };
         assert_eq!(*ours, wire.carrier.endpoint.id());

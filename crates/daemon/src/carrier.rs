@@ -233,7 +233,8 @@ impl Carrier {
                 Event::Connected { peer, id, path, .. } => {
                     let link = self.links.connected(peer, path);
                     let dialled = self.dials.remove(&peer).map(|dial| dial.node);
-                    let up = LinkEvent::Up { ours: self.endpoint.id(), theirs: id, dialled };
+                    let (ours, source) = (self.endpoint.id(), self.paths.source(path));
+                    let up = LinkEvent::Up { ours, theirs: id, dialled, source };
                     self.node.input(Input::Link(link, up));
                 }
                 Event::Query { peer, id, bytes } => {

@@ -50,7 +50,7 @@ pub struct Limits {
     pub dust: Nano,
     /// Longest life of a conditional, seconds.
     pub lifetime_secs: u32,
-    /// Links that have not proved a node key.
+    /// Links that have not proved a node key; and as many on which nodes without an open channel have proved theirs.
     pub strangers: u32,
 }
 

@@ -23,6 +23,11 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LinkId(pub u64);
 
+/// Where a link comes from, as far as the host can see: equal for what one machine could make as many of as it
+/// likes. Nothing is refused to a source; it only says whose links go first when there are too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source(pub u64);
+
 /// A query on a link. The asking side names it: the node its own, the host those of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QueryId(pub u64);
@@ -55,7 +60,7 @@ pub enum Input {
 pub enum LinkEvent {
     /// The link is there. The ids are those that the carrier proved (protocol.md 4.3);
     /// `dialled` is the node key that [`Effect::Dial`] wanted, if this side dialled.
-    Up { ours: [u8; 32], theirs: [u8; 32], dialled: Option<PublicKey> },
+    Up { ours: [u8; 32], theirs: [u8; 32], dialled: Option<PublicKey>, source: Source },
     /// The peer asks.
     Query { id: QueryId, bytes: Vec<u8> },
     /// The peer answers a query of ours.

@@ -19,6 +19,7 @@ mod command;
 pub mod config;
 pub mod domain;
 pub mod drive;
+mod guests;
 pub mod invitation;
 pub mod io;
 mod links;

@@ -9,7 +9,8 @@ use channel::{
 };
 
 use crate::{
-    io::{Effect, Event, LinkId, QueryId},
+    guests::Guests,
+    io::{Effect, Event, LinkId, QueryId, Source},
     node::Node,
     timers::Timer,
     turn::Flight,
@@ -18,6 +19,9 @@ use crate::{
 /// Seconds that an authentication may be old, and that the peer's clock may be ahead.
 const AUTH_AGE_SECS: i64 = 30;
 const AUTH_AHEAD_SECS: i64 = 5;
+/// How long a link may take to prove a node key, and a node without a channel to open one.
+const STRANGER_MS: u64 = 60_000;
+const VISITOR_MS: u64 = 600_000;
 const PING_MS: u64 = 15_000;
 const DIAL_FIRST_MS: u64 = 500;
 const DIAL_LONGEST_MS: u64 = 30_000;
@@ -27,6 +31,7 @@ pub(crate) struct Link {
     pub(crate) ours: [u8; 32],
     pub(crate) theirs: [u8; 32],
     pub(crate) dialled: Option<PublicKey>,
+    pub(crate) source: Source,
     pub(crate) peer: Option<PublicKey>,
 }
 
@@ -36,6 +41,10 @@ pub(crate) struct Links {
     pub(crate) by_peer: BTreeMap<PublicKey, LinkId>,
     /// Nodes that are being dialled, or waited for, and how often that failed.
     dialling: BTreeMap<PublicKey, u32>,
+    /// Links to us that have not proved a node key.
+    strangers: Guests<LinkId>,
+    /// Those on which a node has proved its key that has no open channel with us.
+    visitors: Guests<LinkId>,
 }
 
 impl Links {
@@ -49,21 +58,16 @@ impl Links {
 }
 
 impl Node {
-    pub(crate) fn link_up(
-        &mut self,
-        id: LinkId,
-        ours: [u8; 32],
-        theirs: [u8; 32],
-        dialled: Option<PublicKey>,
-    ) {
-        let strangers = self.links.all.values().filter(|link| link.peer.is_none()).count();
-        let limit = usize::try_from(self.config.limits.strangers).unwrap_or(usize::MAX);
-        if dialled.is_none() && strangers >= limit {
-            self.effect(Effect::Close(id));
-            return;
-        }
-        self.links.all.insert(id, Link { ours, theirs, dialled, peer: None });
-        if dialled.is_some() {
+    pub(crate) fn link_up(&mut self, id: LinkId, link: Link) {
+        let Link { ours, theirs, dialled, source, .. } = link;
+        self.links.all.insert(id, link);
+        if dialled.is_none() {
+            self.links.strangers.enter(id, source);
+            self.timers.set(Timer::Guest(id), Some(self.now.plus_ms(STRANGER_MS)));
+            while let Some(guest) = self.links.strangers.too_many(self.config.limits.strangers) {
+                self.drop_link(guest);
+            }
+        } else {
             let timestamp = i64::from(self.now.seconds());
             let hello = self.authenticate(&ours, &theirs, timestamp);
             self.query(id, &Query::Authenticate(hello), Flight::Auth { timestamp });
@@ -123,10 +127,43 @@ impl Node {
         }
         self.links.dialling.remove(&peer);
         self.timers.set(Timer::Dial(peer), None);
+        self.receive_visitor(id);
+        if self.links.of(&peer).is_none() {
+            return false;
+        }
         tracing::debug!(%peer, "authenticated");
         self.effect(Effect::Notify(Event::Peer { node: peer, online: true }));
         self.peer_changed(&peer);
         true
+    }
+
+    /// A node that nothing binds us to may stay for a while: long enough to open a channel.
+    fn receive_visitor(&mut self, id: LinkId) {
+        self.links.strangers.leave(&id);
+        let Some(Link { source, dialled: None, .. }) = self.links.all.get(&id) else { return };
+        self.links.visitors.enter(id, *source);
+        self.timers.set(Timer::Guest(id), Some(self.now.plus_ms(VISITOR_MS)));
+        while let Some(guest) = self.links.visitors.too_many(self.config.limits.strangers) {
+            if self.is_guest(guest) {
+                self.drop_link(guest)
+            } else {
+                self.links.visitors.leave(&guest)
+            }
+        }
+    }
+
+    pub(crate) fn guest_time_over(&mut self, id: LinkId) {
+        self.links.visitors.leave(&id);
+        if self.is_guest(id) {
+            self.drop_link(id);
+        }
+    }
+
+    /// Whoever has put money into a channel with us, or is wanted by our owner, is not a guest.
+    fn is_guest(&self, id: LinkId) -> bool {
+        let Some(peer) = self.links.peer(id) else { return true };
+        let funded = |address| self.slots.get(address).is_some_and(|slot| slot.channel.usable());
+        !self.wants(&peer) && !self.channels_with(&peer).iter().any(funded)
     }
 
     /// Everything that waited for this peer can go on.
@@ -165,6 +202,9 @@ impl Node {
     fn forget_link(&mut self, id: LinkId) -> Option<Link> {
         let link = self.links.all.remove(&id)?;
         self.timers.set(Timer::Ping(id), None);
+        self.timers.set(Timer::Guest(id), None);
+        self.links.strangers.leave(&id);
+        self.links.visitors.leave(&id);
         if let Some(peer) = link.peer
             && self.links.of(&peer) == Some(id)
         {

@@ -28,7 +28,7 @@ use crate::{
     io::{
         AccountView, ChainView, Effect, Event, Input, LinkEvent, LinkId, PaymentId, QueryId, Step,
     },
-    links::Links,
+    links::{Link, Links},
     opening::Opening,
     records::{self, Kind, NodeRecord, Parts, TopUp, decode, encode},
     timers::{Timer, Timers},
@@ -263,13 +263,16 @@ impl Node {
             Timer::Dial(peer) => self.dial(peer),
             Timer::Opening(peer) => self.advance_opening(&peer),
             Timer::Ping(link) => self.ping(link),
+            Timer::Guest(link) => self.guest_time_over(link),
             Timer::Wallet => self.dirty_wallet = true,
         }
     }
 
     fn link(&mut self, link: LinkId, event: LinkEvent) {
         match event {
-            LinkEvent::Up { ours, theirs, dialled } => self.link_up(link, ours, theirs, dialled),
+            LinkEvent::Up { ours, theirs, dialled, source } => {
+                self.link_up(link, Link { ours, theirs, dialled, source, peer: None });
+            }
             LinkEvent::Query { id, bytes } => self.asked(link, id, &bytes),
             LinkEvent::Answer { id, bytes } => self.answered(link, id, &bytes),
             LinkEvent::TimedOut { id } => {

@@ -26,6 +26,8 @@ pub(crate) enum Timer {
     Opening(PublicKey),
     /// See whether the peer is still there.
     Ping(LinkId),
+    /// A guest on this link has had its time.
+    Guest(LinkId),
     /// Send the wallet's message again.
     Wallet,
 }

@@ -22,7 +22,7 @@ use node::{
     invitation::Contact,
     io::{
         AccountView, ChainView, Command, Effect, Event, Input, LinkEvent, LinkId, PayOrder,
-        PaymentId, RequestId, RouteHop, Writes,
+        PaymentId, RequestId, RouteHop, Source, Writes,
     },
     node::Node,
     summary::{ChannelPhase, PaymentSummary},
@@ -235,10 +235,11 @@ impl Host for TrioHost {
                     return;
                 };
                 let (ours, theirs) = (self.keys[self.index].0, self.keys[to].0);
-                let up = LinkEvent::Up { ours: theirs, theirs: ours, dialled: None };
+                let source = Source(0);
+                let up = LinkEvent::Up { ours: theirs, theirs: ours, dialled: None, source };
                 self.give(to, up);
                 let dialled = Some(contact.node);
-                let up = LinkEvent::Up { ours, theirs, dialled };
+                let up = LinkEvent::Up { ours, theirs, dialled, source };
                 let link = Self::link(self.index, to);
                 let _ = self.inboxes[self.index].send(Input::Link(link, up));
             }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use adnl::udp::PathId;
+use node::io::Source;
 use tokio::sync::mpsc;
 
 /// The carrier's side.
@@ -84,6 +85,19 @@ impl Paths {
         let ip = u32::try_from((path.0 >> 16) & u64::from(u32::MAX)).ok()?;
         let port = u16::try_from(path.0 & u64::from(u16::MAX)).ok()?;
         Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::from_bits(ip)), port))
+    }
+
+    /// What is behind a path: a host, a network of IPv6, or one WebSocket, whose number per address is limited
+    /// where they come in.
+    pub(super) fn source(&self, path: PathId) -> Source {
+        match self.address(path).map(|address| address.ip()) {
+            Some(IpAddr::V4(ip)) => Source(KIND_V4 | u64::from(ip.to_bits())),
+            Some(IpAddr::V6(ip)) => {
+                let network = u64::try_from(ip.to_bits() >> 64).unwrap_or(0);
+                Source(KIND_V6 | network & !KIND)
+            }
+            None => Source(path.0),
+        }
     }
 
     /// Takes note of the way back to a page.
@@ -173,6 +187,21 @@ mod tests {
             assert_eq!(paths.of_address(address), path);
             assert_eq!(paths.address(path), Some(address));
         }
+    }
+
+    #[test]
+    fn one_machine_is_one_source_whatever_ports_and_addresses_it_takes() {
+        let (mut paths, door) = Paths::new();
+        let mut source = |address: &str| {
+            let path = paths.of_address(address.parse().unwrap());
+            paths.source(path)
+        };
+        assert_eq!(source("10.1.2.3:1"), source("10.1.2.3:65535"));
+        assert_ne!(source("10.1.2.3:1"), source("10.1.2.4:1"));
+        assert_eq!(source("[2001:db8::1]:1"), source("[2001:db8::ffff:2]:2"));
+        assert_ne!(source("[2001:db8::1]:1"), source("[2001:db8:0:1::1]:1"));
+        let (one, other) = (door.enter(), door.enter());
+        assert_ne!(paths.source(one.id), paths.source(other.id));
     }
 
     #[test]
