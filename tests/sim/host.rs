@@ -296,6 +296,12 @@ impl World {
         self.expect_block();
     }
 
+    /// Puts something that is no channel into a channel's contract; only where rules are enough.
+    pub fn garble(&mut self, address: Address) {
+        self.chain.garble(address);
+        self.expect_block();
+    }
+
     /// What a puppet has heard since it was asked last.
     pub fn heard(&mut self, id: Id) -> Vec<(node::io::LinkId, LinkEvent)> {
         match &mut self.machine_mut(id).body {

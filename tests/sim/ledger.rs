@@ -327,8 +327,16 @@ impl Ledger {
             starts: now,
             committed_by_a: true,
             challenged: false,
+            marks: Some(contract::Marks { first_start: now, ..Default::default() }),
         });
         account.data = Some(storage.to_cell());
+        self.changed.insert(address);
+    }
+
+    /// Leaves data in a contract that no version of it writes.
+    pub fn garble(&mut self, address: Address) {
+        let account = self.accounts.get_mut(&address).expect("an open channel has a contract");
+        account.data = Some(Cell::default());
         self.changed.insert(address);
     }
 

@@ -121,13 +121,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether everything has been read: where a layout may end before its last fields.
+    pub(crate) fn at_end(&self) -> bool {
+        self.0.is_data_empty() && self.0.is_refs_empty()
+    }
+
     /// Everything must have been read.
     pub fn finish(self) -> Result<(), CellError> {
-        if self.0.is_data_empty() && self.0.is_refs_empty() {
-            Ok(())
-        } else {
-            Err(CellError::NotCanonical("the end of a cell"))
-        }
+        if self.at_end() { Ok(()) } else { Err(CellError::NotCanonical("the end of a cell")) }
     }
 }
 

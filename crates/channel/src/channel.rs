@@ -258,6 +258,15 @@ impl Channel {
         next
     }
 
+    /// The contract stands on chain in a form that this version cannot read: whatever it says, no value moves here.
+    pub fn unreadable(&self, block: u32) -> Self {
+        let mut next = self.clone();
+        next.chain.block = block.max(self.chain.block);
+        next.chain.open = false;
+        next.chain.closed = true;
+        next
+    }
+
     /// Forgets shadows that the contract would refuse by now.
     pub fn without_dead_shadows(&self, now: Time) -> Option<Self> {
         let dead = |s: &Shadow| s.until.at() < now;

@@ -12,7 +12,7 @@ pub use config::{ClosingConfig, Currency, OpenConfig, PaymentConfig};
 pub use message::{
     Challenge, CooperativeClose, CooperativeCommit, Init, Settle, StartClose, finish, top_up,
 };
-pub use storage::{Balances, Quarantine, Storage};
+pub use storage::{Balances, Claims, Mark, Marks, Quarantine, Rank, Storage};
 
 use crate::cell::{self, Cell, Hash};
 use crate::key::sha256;

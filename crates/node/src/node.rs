@@ -349,16 +349,47 @@ impl Node {
             return;
         }
         let Some(slot) = self.slots.get(&view.address) else { return };
-        let storage = match &view.account {
-            AccountView::Inactive { .. } => None,
-            AccountView::Active { data, .. } => match Storage::from_cell(data) {
-                Ok(storage) => Some(storage),
-                Err(_) => return,
-            },
+        let seen = match &view.account {
+            AccountView::Inactive { .. } => Ok(None),
+            AccountView::Active { data, .. } => Storage::from_cell(data).map(Some),
         };
-        let next = slot.channel.observed(view.block, storage.as_ref());
+        let (next, why) = match seen {
+            Ok(storage) => {
+                let disputed = storage.is_some_and(|storage| storage.quarantine.is_some());
+                let why = if disputed {
+                    String::from("it is being closed on chain by one side alone")
+                } else {
+                    String::from("its contract has been closed")
+                };
+                (slot.channel.observed(view.block, storage.as_ref()), why)
+            }
+            Err(error) => {
+                let why = alloc::format!("its contract cannot be read ({error}): update this node");
+                (slot.channel.unreadable(view.block), why)
+            }
+        };
+        let stops = next.chain.closed && !slot.channel.chain.closed;
         self.channel_observed(&view.address, next);
+        if stops {
+            self.channel_stopped(&view.address, &why);
+        }
         self.dirty_wallet |= self.wallet.free();
+    }
+
+    /// No value moves in this channel any more. What was only planned in it fails at once: nothing of it was signed,
+    /// so nothing of it can be claimed.
+    fn channel_stopped(&mut self, address: &Address, why: &str) {
+        let Some(slot) = self.slots.get(address) else { return };
+        let peer = slot.channel.terms.their_key();
+        let planned = slot.work.iter().filter(|(work, ..)| *work == Work::Open);
+        let planned: Vec<PublicKey> = planned.map(|(_, _, key)| *key).collect();
+        let reason = alloc::format!("channel with {peer} does not pay any more: {why}");
+        for key in planned {
+            if let Some(known) = self.virtuals.get(&key).cloned() {
+                self.put_virtual(known.never_signed(&reason, self.now));
+            }
+        }
+        self.effect(Effect::Notify(Event::Trouble { reason }));
     }
 
     /// Makes the most urgent proposal that can be made. False: there is none.
@@ -394,12 +425,8 @@ impl Node {
                     return true;
                 }
                 Err(fault) if work == Work::Open => {
-                    // Nothing was signed, so nothing can be claimed.
-                    let mut failed = known.outgoing_is(LegState::Never);
-                    failed.action = None;
-                    failed.reason = Some(alloc::format!("{fault}"));
-                    failed.finished = failed.finished.or(Some(self.now));
-                    self.put_virtual(failed);
+                    let reason = alloc::format!("{fault}");
+                    self.put_virtual(known.never_signed(&reason, self.now));
                 }
                 Err(fault) => {
                     tracing::warn!(%key, %fault, "cannot be proposed");

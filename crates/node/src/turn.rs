@@ -202,7 +202,8 @@ impl Node {
         let Slot { channel, turn, .. } = slot;
         turn.flying.retain(|seqno| channel.pending.iter().any(|p| p.seqno() == *seqno));
         let Some(link) = self.links.of(&channel.terms.their_key()) else { return };
-        if turn.asking {
+        // Nothing is said or signed in a channel that has stopped: the chain decides what its states are worth.
+        if turn.asking || channel.chain.closed {
             return;
         }
         let blocked = [turn.not_before, turn.foreign.map(|(_, until)| until)];

@@ -135,6 +135,16 @@ impl Virtual {
         Self { outgoing, ..self.clone() }
     }
 
+    /// The same after its outgoing promise was given up before it was signed: nobody can ever claim it.
+    pub(crate) fn never_signed(&self, reason: &str, now: Time) -> Self {
+        Self {
+            action: None,
+            reason: Some(String::from(reason)),
+            finished: self.finished.or(Some(now)),
+            ..self.outgoing_is(LegState::Never)
+        }
+    }
+
     /// Whether the payer may take the incoming conditional back.
     pub(crate) fn may_remove_incoming(&self, now: Time) -> bool {
         let Some(leg) = &self.incoming else { return false };

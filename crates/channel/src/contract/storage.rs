@@ -1,4 +1,8 @@
 //! The data of a channel's contract, as it stands on chain.
+//!
+//! Two contracts share this layout. Ours appends to two of its cells: [`Claims`] to the balances and [`Marks`] to
+//! the quarantine; the existing network's contract ends before them, and so does ours while there is nothing to
+//! say. Both are read in every state, since a dispute that cannot be read is a dispute that nobody answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +38,15 @@ pub struct Balances {
     pub withdraw_b: Nano,
     pub sent_a: Nano,
     pub sent_b: Nano,
+    /// `None` until there was one, and always in the existing network's contract.
+    pub claims: Option<Claims>,
+}
+
+/// Jettons that belong to a side and have not reached it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    pub a: Nano,
+    pub b: Nano,
 }
 
 /// The states with which one side has started to close alone.
@@ -45,6 +58,36 @@ pub struct Quarantine {
     pub starts: u32,
     pub committed_by_a: bool,
     pub challenged: bool,
+    /// `None` in the existing network's contract, which keeps no such account.
+    pub marks: Option<Marks>,
+}
+
+/// What our contract remembers of how a dispute went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks {
+    /// When the first state was shown, unix seconds; challenges move [`Quarantine::starts`] and not this.
+    pub first_start: u32,
+    pub a: Mark,
+    pub b: Mark,
+}
+
+/// One side of a dispute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    pub fined: bool,
+    pub rank: Rank,
+}
+
+/// How much a body in quarantine is worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Rank {
+    /// Nobody has shown one: the last committed totals.
+    #[default]
+    Unshown,
+    /// Signed by its owner and shown by the other side.
+    Signed,
+    /// Shown by its owner and acknowledged by the other side's signature.
+    Agreed,
 }
 
 impl Storage {
@@ -134,7 +177,12 @@ impl Balances {
                 self.sent_b,
             ]
             .into_iter()
-            .try_for_each(|amount| cell::store_coins(builder, amount))
+            .try_for_each(|amount| cell::store_coins(builder, amount))?;
+            if let Some(claims) = self.claims {
+                cell::store_coins(builder, claims.a)?;
+                cell::store_coins(builder, claims.b)?;
+            }
+            Ok(())
         })
     }
 
@@ -147,6 +195,10 @@ impl Balances {
             withdraw_b: reader.coins()?,
             sent_a: reader.coins()?,
             sent_b: reader.coins()?,
+            claims: match reader.at_end() {
+                true => None,
+                false => Some(Claims { a: reader.coins()?, b: reader.coins()? }),
+            },
         };
         reader.finish()?;
         Ok(balances)
@@ -160,7 +212,13 @@ impl Quarantine {
             self.state_b.store(builder)?;
             builder.store_u32(self.starts)?;
             builder.store_bit(self.committed_by_a)?;
-            builder.store_bit(self.challenged)
+            builder.store_bit(self.challenged)?;
+            if let Some(marks) = &self.marks {
+                builder.store_u32(marks.first_start)?;
+                builder.store_small_uint(marks.a.to_bits(), 3)?;
+                builder.store_small_uint(marks.b.to_bits(), 3)?;
+            }
+            Ok(())
         })
     }
 
@@ -172,9 +230,40 @@ impl Quarantine {
             starts: reader.u32()?,
             committed_by_a: reader.bit()?,
             challenged: reader.bit()?,
+            marks: match reader.at_end() {
+                true => None,
+                false => Some(Marks {
+                    first_start: reader.u32()?,
+                    a: Mark::load(&mut reader)?,
+                    b: Mark::load(&mut reader)?,
+                }),
+            },
         };
         reader.finish()?;
         Ok(quarantine)
+    }
+}
+
+impl Mark {
+    fn to_bits(self) -> u8 {
+        let rank = match self.rank {
+            Rank::Unshown => 0,
+            Rank::Signed => 1,
+            Rank::Agreed => 2,
+        };
+        (u8::from(self.fined) << 2) | rank
+    }
+
+    /// `mark#_ fined:Bool rank:uint2`
+    fn load(reader: &mut Reader<'_>) -> Result<Self, CellError> {
+        let fined = reader.bit()?;
+        let rank = match reader.small(2)? {
+            0 => Rank::Unshown,
+            1 => Rank::Signed,
+            2 => Rank::Agreed,
+            _ => return Err(CellError::Invalid("unknown rank of a quarantined state")),
+        };
+        Ok(Self { fined, rank })
     }
 }
 
@@ -209,6 +298,7 @@ mod tests {
                 starts: 6,
                 committed_by_a: true,
                 challenged: false,
+                marks: None,
             }),
             payment: PaymentConfig {
                 storage_fee: Nano(7),
@@ -218,5 +308,14 @@ mod tests {
             },
         };
         assert_eq!(Storage::from_cell(&storage.to_cell()), Ok(storage));
+
+        let mut ours = storage;
+        ours.balance.claims = Some(Claims { a: Nano(12), b: Nano::MAX });
+        if let Some(quarantine) = &mut ours.quarantine {
+            let mark = |fined, rank| Mark { fined, rank };
+            let (a, b) = (mark(true, Rank::Signed), mark(false, Rank::Agreed));
+            quarantine.marks = Some(Marks { first_start: 13, a, b });
+        }
+        assert_eq!(Storage::from_cell(&ours.to_cell()), Ok(ours));
     }
 }
