@@ -191,7 +191,8 @@ class Purchase {
     for (const pause of [0, ...(this.options.resendAfterMs ?? [300, 1_000, 3_000])]) {
       await sleep(pause)
       if (this.request.signal.aborted) throw this.inFlight(payment.id, 'the request was given up', this.request.signal.reason)
-      const request = new Request(this.request.clone(), { cache: 'no-store' })
+      // The proof is for the origin that asked for it: a redirect is looked at, never followed.
+      const request = new Request(this.request.clone(), { cache: 'no-store', redirect: 'manual' })
       request.headers.set('PAYMENT-SIGNATURE', header)
       let response: Response
       try {
@@ -199,6 +200,10 @@ class Purchase {
       } catch (thrown) {
         problem = `the server cannot be reached: ${thrown instanceof Error ? thrown.message : String(thrown)}`
         continue
+      }
+      if (redirects(response, request)) {
+        await response.body?.cancel()
+        throw this.inFlight(payment.id, `the server answers the proof with a redirect${to(response)}, where it was not shown`)
       }
       if (response.ok) return this.handOver(response, attempt, payment)
       if (response.status === 402 || response.status === 400) {
@@ -306,6 +311,17 @@ function readAttempt(text: string | null): Attempt | null {
   const answered = value['answered']
   if (!isRecord(answered)) return attempt
   return { ...attempt, answered: { session: String(answered['session']), at: Number(answered['at']) } }
+}
+
+/** A redirect, whether the fetch below shows it, hides it as browsers do, or has followed it against our wish. */
+function redirects(response: Response, request: Request): boolean {
+  if (response.type === 'opaqueredirect' || [301, 302, 303, 307, 308].includes(response.status)) return true
+  return response.redirected || (response.url !== '' && withoutFragment(response.url) !== withoutFragment(request.url))
+}
+
+function to(response: Response): string {
+  const target = response.headers.get('location')
+  return target === null ? '' : ` to ${target}`
 }
 
 /** The code of the server's refusal. */

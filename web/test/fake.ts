@@ -144,10 +144,14 @@ export class Shop {
   tamper: ((invoice: Json, accepted: Json, resign: () => void) => void) | null = null
   header: string | null = null
   redirect: string | null = null
+  /** Where the next requests with a proof are sent, by which status. */
+  readonly away: { readonly status: number; readonly location: string }[] = []
   /** Ids of the invoices that the next challenges use. */
   readonly ids: string[] = []
   readonly delivered: string[] = []
   readonly asked: string[] = []
+  /** How many requests carried a proof. */
+  proofs = 0
   private readonly answers = new Map<string, string>()
 
   private constructor(
@@ -189,6 +193,7 @@ export class Shop {
       }),
     ).toString('hex')
     const proof = request.headers['payment-signature']
+    if (typeof proof === 'string') this.proofs += 1
     if (typeof proof === 'string') return this.answer(proof, wanted, path, response)
     this.demand(response, wanted, null)
   }
@@ -227,6 +232,8 @@ export class Shop {
   }
 
   private answer(header: string, wanted: string, path: string, response: ServerResponse): void {
+    const away = this.away.shift()
+    if (away !== undefined) return void response.writeHead(away.status, { location: away.location }).end()
     const mood = this.moods.shift()
     if (mood === 'cut') return void response.destroy()
     if (mood === 'error') return void response.writeHead(503).end()

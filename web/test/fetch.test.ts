@@ -191,6 +191,39 @@ story('a redirected request is not paid', async ({ node, shop, paying }) => {
   assert.equal(node.payments.size, 0)
 })
 
+for (const status of [301, 302, 303, 307, 308]) {
+  story(`a proof that is answered with a ${status} to another origin stays at home, and buys at home later`, async ({ node, shop, paying }) => {
+    const stranger = await Shop.open(new FakeNode())
+    try {
+      shop.away.push({ status, location: stranger.url('/free') })
+      const error = await fails(paying()(shop.url('/article')), 'in_flight', true)
+      assert.equal(error.retry, 'same')
+      assert.match(error.message, /redirect/)
+      assert.deepEqual(stranger.asked, [])
+    } finally {
+      stranger.close()
+    }
+    assert.equal(await (await paying()(shop.url('/article'))).text(), '/article no. 1')
+    assert.equal(node.payments.size, 1)
+  })
+}
+
+story('a redirect of the proof within the shop is not followed either: the proof is for one address', async ({ node, shop, paying }) => {
+  shop.away.push({ status: 307, location: '/other' })
+  await fails(paying()(shop.url('/ask'), { method: 'POST', body: 'why?' }), 'in_flight', true)
+  assert.equal(shop.proofs, 1)
+  assert.equal(await (await paying()(shop.url('/ask'), { method: 'POST', body: 'why?' })).text(), '/ask no. 1')
+  assert.equal(node.payments.size, 1)
+})
+
+story('a fetch below that follows redirects in spite of us does not sell its answer as what was bought', async ({ node, shop, paying }) => {
+  shop.away.push({ status: 302, location: '/free' })
+  const follows: typeof fetch = (input, init) => fetch(new Request(input, { ...init, redirect: 'follow' }))
+  await fails(paying({ fetch: follows })(shop.url('/article')), 'in_flight', true)
+  assert.equal(await (await paying()(shop.url('/article'))).text(), '/article no. 1')
+  assert.equal(node.payments.size, 1)
+})
+
 story('when the line is cut after paying the same proof is sent again', async ({ node, shop, paying }) => {
   shop.moods.push('cut', 'error')
   const response = await paying()(shop.url('/article'))
