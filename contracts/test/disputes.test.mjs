@@ -1,6 +1,7 @@
 // Closing without the other side: what counts as evidence, who may answer and until when, who is fined, what is paid.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import core from '@ton/core'
 import * as cells from './lib/cells.mjs'
 import { Channel, ton } from './lib/channel.mjs'
 import { accepts, op, refuses, values } from './lib/expect.mjs'
@@ -212,15 +213,74 @@ test('settling begins when the window ends, finishing when settling ends, with n
   await accepts(() => channel.finish())
 })
 
-test('who held back a state of its own, two steps old, is fined; one step is no proof', async () => {
-  for (const [shown, fined] of [[6, false], [7, true]]) {
+test('nobody is fined for proposals of its own, however many are under way', async () => {
+  for (const shown of [6, 7, 69, 1000]) {
     const channel = await Channel.opened()
     await channel.start({ byA: true, theirs: fromB(body(5), body(5)) })
     await accepts(() => channel.challenge({ byA: false, theirs: fromA(body(shown, ton('1')), body(5)) }))
-    assert.equal(channel.quarantine.finedA, fined)
-    assert.equal(channel.quarantine.finedB, false)
-    assertShares(await payOut(channel), ton('9') - (fined ? ton('3') : 0n), ton('6') + (fined ? ton('3') : 0n))
+    assert.deepEqual([channel.quarantine.finedA, channel.quarantine.finedB], [false, false])
+    assertShares(await payOut(channel), ton('9'), ton('6'))
   }
+})
+
+test('only who begins can be fined, whatever comes to light about who has to answer', async () => {
+  const channel = await Channel.opened()
+  await channel.start({ byA: false, theirs: fromA(body(4), body(5)) })
+  await accepts(() => channel.challenge({ byA: true, theirs: fromB(body(5), body(5)) }))
+  await accepts(() => channel.challenge({ byA: false, theirs: fromA(body(7, ton('1')), body(6)) }))
+  // B has, since it began a step behind what it had acknowledged.
+  assert.deepEqual([channel.quarantine.finedA, channel.quarantine.finedB], [false, true])
+  assertShares(await payOut(channel), ton('12'), ton('3'))
+})
+
+test('a start is good until the next commit, or until the second that it names', async () => {
+  const channel = await Channel.opened()
+  const { world } = channel
+  const there = world.snapshot()
+  const start = until => cells.startMessage({ id: channel.id, byA: false, key: channel.keyB, stateA: channel.noState, stateB: channel.moment(false, until) })
+  const endless = start(0)
+  const minute = start(world.now + 60)
+  world.now += 60
+  await accepts(() => channel.send(minute))
+  world.restore(there)
+  world.now += 61
+  await refuses(channel, 105, () => channel.send(minute))
+  world.now += 1_000_000
+  await accepts(() => channel.send(endless))
+  await channel.commit({ seqnoA: 1, seqnoB: 5 })
+  await refuses(channel, 105, () => channel.send(endless))
+  // So is one that shows something, and one with a state of the presenter's own.
+  const theirs = fromA(body(9), body(9))
+  await refuses(channel, 105, () => channel.start({ byA: false, theirs, ours: fromB(body(4), body(9)) }))
+  await refuses(channel, 105, () => channel.start({ byA: false, theirs, until: 1 }))
+  await accepts(() => channel.start({ byA: false, theirs, ours: fromB(body(5, 0n, 1n), body(9)) }))
+})
+
+test('a body that is cut short is refused when it is shown, and what stands behind one is not kept', async () => {
+  const channel = await Channel.opened()
+  const whole = core.beginCell().store(cells.storeBody(body(5, ton('1'), 7n))).endCell()
+  const short = core.beginCell().storeBits(whole.bits.substring(0, whole.bits.length - 9)).endCell()
+  const long = core.beginCell().storeSlice(whole.asSlice()).storeUint(0, 40).endCell()
+  const show = (own, counterparty) => {
+    const state = core.beginCell().storeUint(cells.TAG.state, 32).storeUint(channel.id, 128)
+      .storeSlice(own.asSlice()).storeMaybeRef(counterparty).endCell()
+    const stateB = core.beginCell().storeBuffer(channel.keyB.sign(state.hash())).storeRef(state).endCell()
+    const message = cells.startMessage({ id: channel.id, byA: true, key: channel.keyA, stateA: channel.moment(true), stateB })
+    return channel.send(message)
+  }
+  await refuses(channel, 9, () => show(short, null))
+  await refuses(channel, 9, () => show(whole, short))
+  await accepts(() => show(whole, long))
+  assert.deepEqual([channel.quarantine.a, channel.quarantine.b], [body(5n, ton('1'), 7n), body(5n, ton('1'), 7n)])
+  assert.equal(channel.quarantine.starts, channel.world.now)
+  assertShares(await payOut(channel), ton('10'), ton('5'))
+})
+
+test('a challenge with the same bodies wins no time, whatever they rest on', async () => {
+  const channel = await Channel.opened()
+  await channel.start({ byA: true, theirs: fromB(body(5), body(5)) })
+  channel.world.now += channel.terms.quarantine - 1
+  await refuses(channel, 105, () => channel.challenge({ byA: false, theirs: fromA(body(5), body(5)) }))
 })
 
 test('who held back a state of the other side that it had acknowledged is fined', async () => {
@@ -246,13 +306,22 @@ test('who corrects itself is not fined, and nobody is fined twice', async () => 
   assertShares(await payOut(channel), ton('13'), ton('2'))
 })
 
+test('who shows what was refused in place of what it had acknowledged is fined', async () => {
+  const channel = await Channel.opened()
+  // B's sixth state was a gift that A refused; the next with that seqno A has acknowledged.
+  await channel.start({ byA: true, theirs: fromB(body(6, ton('5')), body(5)) })
+  await accepts(() => channel.challenge({ byA: false, theirs: fromA(body(5), body(6, ton('1'))) }))
+  assert.deepEqual(channel.quarantine.b, body(6n, ton('1')))
+  assert.equal(channel.quarantine.finedA, true)
+})
+
 test('a fine stays when newer states are shown', async () => {
   const channel = await Channel.opened()
   await channel.start({ byA: true, theirs: fromB(body(5), body(5)) })
-  await channel.challenge({ byA: false, theirs: fromA(body(9), body(5)) })
+  await channel.challenge({ byA: false, theirs: fromA(body(9), body(6)) })
   assert.equal(channel.quarantine.finedA, true)
-  await accepts(() => channel.challenge({ byA: false, theirs: fromA(body(10), body(5)) }))
-  await accepts(() => channel.challenge({ byA: true, theirs: fromB(body(6), body(10)) }))
+  await accepts(() => channel.challenge({ byA: false, theirs: fromA(body(10), body(6)) }))
+  await accepts(() => channel.challenge({ byA: true, theirs: fromB(body(7), body(10)) }))
   assert.deepEqual([channel.quarantine.finedA, channel.quarantine.finedB], [true, false])
 })
 

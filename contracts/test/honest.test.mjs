@@ -38,7 +38,7 @@ class Story {
       agreed: [0, 1].map(() => ({ seqno: 0n, sent: 0n, book: [] })),
       // All states that a side has signed and given away, in order.
       signed: [[], []],
-      // The newest state of a side that the other side has accepted. What it refused it does not show: a proposal that
+      // The newest state of a side that the other side has accepted, or got as an answer. What it refused it does not show: a proposal that
       // drops a promise without consent is newer, and is worth less to whoever was promised.
       accepted: [undefined, undefined],
       // Proposals of the honest side that were signed but not agreed to: alive until something newer is agreed to.
@@ -49,14 +49,14 @@ class Story {
     return story
   }
 
-  state(side, body = this.agreed[side]) {
-    return { own: { ...body, book: [...body.book] }, counterparty: { ...this.agreed[1 - side] } }
+  /** What a side signs now: its own ledger, and the other side's as it is agreed on. */
+  state(side) {
+    return { own: copy(this.agreed[side]), counterparty: copy(this.agreed[1 - side]) }
   }
 
-  /** What a side might propose: a payment, a promise, or the end of one. */
-  proposal(side) {
+  /** What a side might propose after a ledger: a payment, a promise, or the end of one. */
+  proposal({ seqno, sent, book }) {
     const { random } = this
-    const { seqno, sent, book } = this.agreed[side]
     const next = { seqno: seqno + 1n, sent, book: [...book] }
     const kind = random.below(4)
     if (kind === 0) next.sent += random.amount(60)
@@ -70,24 +70,39 @@ class Story {
     return next
   }
 
+  /**
+   * One side proposes, often many steps before the first answer. The other side takes some of them, one after the other,
+   * and stops at one that it refuses or has not read yet; of its answers the last ones may be lost on the way.
+   */
   negotiate() {
     const { random, honest } = this
     const side = random.below(2)
-    const body = this.proposal(side)
-    this.signed[side].push(this.state(side, body))
-    const answer = random.below(10)
-    if (answer < 2) {
-      // Refused: the other side holds a signature on something that was never agreed.
-      if (side === honest) this.loose.push(body)
-      this.log.push(`${side} proposes ${show(body)}, refused`)
-      for (const item of this.agreed[side].book) item.cancelled = false
-      return
+    const count = random.chance(0.5) ? 1 : 1 + random.below(8)
+    const bodies = []
+    let from = this.agreed[side]
+    for (let index = 0; index < count; index += 1) {
+      from = this.proposal(from)
+      bodies.push(from)
+      this.signed[side].push({ own: copy(from), counterparty: copy(this.agreed[1 - side]) })
     }
-    this.log.push(`${side} proposes ${show(body)}, agreed`)
-    this.agreed[side] = body
-    if (side === honest) this.loose = this.loose.filter(loose => loose.seqno > body.seqno)
-    this.signed[1 - side].push(this.state(1 - side))
-    this.accepted = [0, 1].map(each => this.signed[each].at(-1))
+    const taken = random.chance(0.2) ? random.below(count) : count
+    const lost = random.chance(0.3) ? 1 + random.below(2) : 0
+    this.log.push(`${side} proposes ${bodies.map(show)}, ${taken} are agreed on, ${lost} answers are lost`)
+    for (const [index, body] of bodies.entries()) {
+      if (index >= taken) {
+        // Refused, or under way: the other side holds a signature on something that was not agreed on.
+        if (side === honest) this.loose.push(body)
+        continue
+      }
+      this.agreed[side] = body
+      const answer = this.state(1 - side)
+      // Whoever accepts holds the state; whoever proposed holds the answer if it comes.
+      this.accepted[side] = { own: copy(body), counterparty: copy(this.agreed[1 - side]) }
+      this.signed[1 - side].push(answer)
+      if (index < taken - lost) this.accepted[1 - side] = answer
+    }
+    if (taken < count) for (const item of this.agreed[side].book) item.cancelled = false
+    if (side === honest) this.loose = this.loose.filter(loose => loose.seqno > this.agreed[side].seqno)
   }
 
   /** Both agree to write the totals down, and sign states that stay good after it. */
@@ -97,7 +112,8 @@ class Story {
     for (const side of [0, 1]) {
       agreed[side] = { ...agreed[side], seqno: seqno[side], book: [...agreed[side].book] }
     }
-    this.loose = []
+    // What was under way with higher seqnos is not undone by this.
+    this.loose = this.loose.filter(loose => loose.seqno > agreed[this.honest].seqno)
     for (const side of [0, 1]) this.signed[side].push(this.state(side))
     this.accepted = [0, 1].map(each => this.signed[each].at(-1))
     const receipt = await channel.commit({ sentA: agreed[0].sent, sentB: agreed[1].sent, seqnoA: seqno[0], seqnoB: seqno[1] })
@@ -143,6 +159,7 @@ class Story {
     const { world, terms } = channel
     const stock = this.signed[honest]
     const anything = () => (random.chance(0.15) || stock.length === 0 ? undefined : random.pick(stock))
+    let withheld = false
     if (random.chance(0.25)) {
       const newest = this.accepted[cheat]
       assert.equal((await this.present('start', honest, newest)).exitCode, 0)
@@ -155,6 +172,9 @@ class Story {
         this.log.push(`the other side starts with ${shown ? show(shown.own) : 'nothing'}: ${receipt.exitCode}`)
         if (receipt.exitCode === 0) break
       }
+      // The other side has acknowledged a newer ledger of the honest one than it shows, and the honest one can prove it.
+      const acknowledged = this.accepted[cheat]?.counterparty.seqno ?? 0n
+      withheld = acknowledged > this.quarantined(honest).seqno
     }
     const end = () => channel.quarantine.starts + terms.quarantine
     for (let round = 0; round < 3; round += 1) {
@@ -171,6 +191,7 @@ class Story {
     world.now = end()
     for (const by of [honest, cheat]) await this.settle(by)
     assert.equal(this.fined(honest), false, 'the honest side was fined')
+    if (withheld) assert.equal(this.fined(cheat), true, 'nothing is paid for what was held back')
     if (this.fined(cheat)) this.log.push('the other side is fined')
     world.now = end() + terms.settle
     world.inbox.clear()
@@ -203,6 +224,8 @@ class Story {
     return min(max(5_000n + worth(agreed[cheat]) - liable, 0n), 10_000n)
   }
 }
+
+const copy = body => ({ ...body, book: [...body.book] })
 
 const show = body => `${body.seqno}:${body.sent}:[${body.book.map(item => POOL.indexOf(item))}]`
 

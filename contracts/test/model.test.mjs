@@ -358,7 +358,7 @@ class Run {
     assert.deepEqual([found.rankA, found.rankB], dispute.rank)
     assert.deepEqual([found.finedA, found.finedB], dispute.fined)
     assert.deepEqual([found.starts, found.firstStart, found.byA, found.challenged],
-      [dispute.starts, dispute.first, dispute.by === 0, dispute.challenged])
+      [dispute.starts, dispute.first, dispute.by === 0, dispute.by !== dispute.starter])
   }
 }
 

@@ -47,11 +47,23 @@ function assertDepth(dict, levels) {
   assert.equal(core.beginCell().storeDictDirect(dict).endCell().depth(), levels + 1)
 }
 
+/** A start of A that shows nothing, as it was signed now. */
+async function signedStart(channel, until = 0) {
+  return cells.startMessage({ id: channel.id, byA: true, key: channel.keyA, stateA: channel.moment(true, until), stateB: channel.noState })
+}
+
+/** A stranger sends a start of A again, and B shows what A has acknowledged since: whether A is fined. */
+async function replayed(channel, start) {
+  await channel.send(start)
+  await channel.challenge({ byA: false, theirs: { own: body(9), counterparty: body(9) } })
+  return channel.quarantine?.finedA ?? false
+}
+
 export const attacks = [
   {
     rule: 'C1',
     name: 'an old promise, cancelled with consent, is shown again and settled',
-    without: ['src/disputes.tolk', 'if (acknowledges) {', 'if (acknowledges & false) {'],
+    without: ['src/disputes.tolk', 'ours = acknowledged.loadBody();', 'acknowledged.loadBody();'],
     async run({ open }) {
       const channel = await open()
       const list = promises(1)
@@ -98,7 +110,7 @@ export const attacks = [
   {
     rule: 'C1',
     name: 'the same challenge is sent twice, to win time with nothing new',
-    without: ['src/disputes.tolk', 'assert (score > 0) throw ERROR_OUTDATED;', ''],
+    without: ['src/disputes.tolk', 'assert (isNewer) throw ERROR_OUTDATED;', ''],
     async run({ open }) {
       const channel = await open()
       await channel.start({ byA: true, theirs: { own: body(5), counterparty: body(5) } })
@@ -108,6 +120,18 @@ export const attacks = [
       channel.world.now += channel.terms.quarantine - 1
       await channel.challenge(answer)
       return channel.quarantine.starts > starts
+    },
+  },
+  {
+    rule: 'C1',
+    name: 'a challenge with the bodies that are known wins time, since they rest on more',
+    without: ['src/disputes.tolk', ' & !found.bitsEqual(known)', ''],
+    async run({ open }) {
+      const channel = await open()
+      await channel.start({ byA: true, theirs: { own: body(5), counterparty: body(5) } })
+      channel.world.now += channel.terms.quarantine - 1
+      const { exitCode } = await channel.challenge({ byA: false, theirs: { own: body(5), counterparty: body(5) } })
+      return exitCode === 0
     },
   },
   {
@@ -151,8 +175,8 @@ export const attacks = [
     rule: 'C1',
     name: 'a challenge with an older state lowers what a side has given',
     without: [
-      'src/disputes.tolk', 'if ((gap << 2) + rank > knownRank) {', 'if (true) {',
-      'src/disputes.tolk', 'rank, gap + rank);', 'rank, 1);',
+      'src/disputes.tolk', '    if (isNewer) {\n        return (found', '    if (isNewer | true) {\n        return (found',
+      'src/disputes.tolk', 'rank, steps + knownRank);', 'rank, 1);',
     ],
     async run({ open }) {
       const channel = await open()
@@ -187,7 +211,7 @@ export const attacks = [
   {
     rule: 'C2',
     name: 'holding back a state that one has acknowledged costs nothing',
-    without: ['src/disputes.tolk', 'if ((score > 2) & (quarantine.byA != byA)) {', 'if ((score > 200) & (quarantine.byA != byA)) {'],
+    without: ['src/disputes.tolk', 'theirMark |= FINED;', ''],
     async run({ open }) {
       const channel = await open()
       const list = promises(1)
@@ -200,14 +224,52 @@ export const attacks = [
   },
   {
     rule: 'C2',
-    name: 'an honest party whose last proposal was never answered is fined',
-    without: ['src/disputes.tolk', 'if ((score > 2) & (quarantine.byA != byA)) {', 'if ((score > 1) & (quarantine.byA != byA)) {'],
+    name: 'an honest party with proposals under way is fined when it starts',
+    without: ['src/disputes.tolk', 'isNewer = overtaken >= 0;', 'isNewer = overtaken >= 0;\n            if ((overtaken > 2) & (starterIsA != byA)) {\n                theirMark |= FINED;\n            }'],
     async run({ open }) {
       const channel = await open()
-      // A's sixth state is under way; B has acknowledged the fifth, and A shows that.
+      // Two more states of A are under way; B has acknowledged the fifth, and A shows that.
       await channel.start({ byA: true, theirs: { own: body(5), counterparty: body(5) } })
-      await channel.challenge({ byA: false, theirs: { own: body(6, ton('1')), counterparty: body(5) } })
+      await channel.challenge({ byA: false, theirs: { own: body(7, ton('1')), counterparty: body(5) } })
       return channel.quarantine.finedA
+    },
+  },
+  {
+    rule: 'C2',
+    name: 'an honest party is fined for an old challenge that a tower has kept',
+    without: ['src/disputes.tolk', '(overtaken > 0) & (starterIsA != byA)', '(overtaken > 0) & (spokeLast != byA)', 'src/disputes.tolk', 'val starterIsA = ', 'val spokeLast = quarantine.byA;\n        val starterIsA = '],
+    async run({ open }) {
+      const channel = await open()
+      await channel.start({ byA: false })
+      // A stranger delivers what A had signed for its tower long ago; B shows what A has acknowledged since.
+      await channel.challenge({ byA: true, theirs: { own: body(5), counterparty: body(5) } })
+      await channel.challenge({ byA: false, theirs: { own: body(9), counterparty: body(9) } })
+      return channel.quarantine.finedA
+    },
+  },
+  {
+    rule: 'C2',
+    name: 'a start from before the last commit is sent again, and its signer is fined for what came later',
+    without: ['src/disputes.tolk', 'assert (own.loadUint(64) >= committedSeqno) throw ERROR_OUTDATED;', 'own.loadUint(64);'],
+    async run({ open }) {
+      const channel = await open()
+      const old = await signedStart(channel)
+      await channel.send(old)
+      await channel.commit({ seqnoA: 5, seqnoB: 5 })
+      return replayed(channel, old)
+    },
+  },
+  {
+    rule: 'C2',
+    name: 'a start that failed is sent again much later, and its signer is fined for what came in between',
+    without: ['src/disputes.tolk', 'assert ((until == 0) | (until >= blockchain.now())) throw ERROR_OUTDATED;', ''],
+    async run({ open }) {
+      const channel = await open()
+      const old = await signedStart(channel, channel.world.now + 600)
+      const failed = await channel.send(old, { value: ton('0.003') })
+      assert.equal(failed.ok, false)
+      channel.world.now += 601
+      return replayed(channel, old)
     },
   },
   {
@@ -348,7 +410,7 @@ export const attacks = [
   {
     rule: 'C5',
     name: 'a partner that never signs anything keeps the deposit hostage',
-    without: ['src/disputes.tolk', 'signature.leadingZeros() == 512', 'false'],
+    without: ['src/disputes.tolk', 'if (signature.isNoSignature()) {', 'if (false) {'],
     async run({ open }) {
       const channel = await open({ depositB: 0n })
       return (await channel.start({ byA: true })).exitCode !== 0

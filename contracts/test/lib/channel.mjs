@@ -140,9 +140,15 @@ export class Channel {
     return cells.signedState({ id: this.id, own: { seqno: 0, sent: 0n } })
   }
 
-  #present(make, { byA, theirs, ours, key, ...body }, options) {
+  /** A presenter's own half that only says from when a start is, and until when it is good; 0 for no end. */
+  moment(byA, until = 0) {
+    const { committedA, committedB } = this.storage
+    return cells.signedState({ id: this.id, own: { seqno: byA ? committedA : committedB, sent: 0n, hash: BigInt(until) } })
+  }
+
+  #present(make, { byA, theirs, ours, own, key, ...body }, options) {
     const other = theirs ? this.state(!byA, theirs) : this.noState
-    const own = ours ? this.state(byA, ours) : this.noState
+    own ??= ours ? this.state(byA, ours) : this.noState
     const message = make({
       id: this.id,
       byA,
@@ -154,9 +160,13 @@ export class Channel {
     return this.send(message, options)
   }
 
-  /** Opens a dispute by showing `theirs`, the newest state of the other side: { own, counterparty }. */
-  start(body, options) {
-    return this.#present(cells.startMessage, body, options)
+  /**
+   * Opens a dispute by showing `theirs`, the newest state of the other side: { own, counterparty }. The presenter's own
+   * half is `ours`, or says that the start is of now and good until a moment.
+   */
+  start({ until, ...body }, options) {
+    const own = body.ours || !this.world.data(this.address) ? undefined : this.moment(body.byA, until)
+    return this.#present(cells.startMessage, { own, ...body }, options)
   }
 
   challenge(body, options) {

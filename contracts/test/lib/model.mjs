@@ -166,7 +166,7 @@ export class Ledger {
       starts: now,
       first: now,
       by: message.by,
-      challenged: false,
+      starter: message.by,
     }
     this.#show(message, true)
   }
@@ -180,7 +180,6 @@ export class Ledger {
     this.#show(message, false)
     const half = Math.floor(terms.quarantine / 2)
     dispute.starts = Math.max(dispute.starts, Math.min(now - half, dispute.first + half))
-    dispute.challenged = true
   }
 
   #show({ by, evidence }, mayShowNothing) {
@@ -193,21 +192,22 @@ export class Ledger {
     }
     this.#signed(evidence)
     let newer = false
-    let held = false
     const take = (side, found, rank) => {
       const known = dispute.body[side]
-      const isNewer = found.seqno > known.seqno || (found.seqno === known.seqno && rank > dispute.rank[side])
-      if (!isNewer) return
+      const differs = found.sent !== known.sent || found.book.length !== known.book.length || found.book.some((item, index) => item !== known.book[index])
+      const isNewer = found.seqno > known.seqno || (found.seqno === known.seqno && rank > dispute.rank[side] && differs)
+      if (!isNewer) return false
       newer = true
-      // Two steps of their own, or one of ours that they had acknowledged, cannot have been unknown to them.
-      held ||= found.seqno - known.seqno >= (side === them ? 2n : 1n)
+      // What the other side is a step behind, or had only signed, and was another one.
+      const overtaken = found.seqno > known.seqno || dispute.rank[side] > 0
       dispute.body[side] = { ...found, gone: new Set(found.gone) }
       dispute.rank[side] = rank
+      return overtaken
     }
     take(them, evidence.theirs, 1)
-    if (evidence.ours) take(by, evidence.ours, 2)
+    // They have acknowledged this, and began with less.
+    if (evidence.ours && take(by, evidence.ours, 2) && dispute.starter === them) dispute.fined[them] = true
     unless(newer, 105)
-    if (held && dispute.by === them) dispute.fined[them] = true
     dispute.by = by
   }
 
