@@ -2,7 +2,7 @@
 // The wasm must be there already: `cargo xtask wasm` makes it.
 
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -24,5 +24,5 @@ cpSync(at('src/wasm'), at('dist/wasm'), { recursive: true })
 // The page imports `rill` as any page would; its import map says that this is the folder beside it.
 compile('demo')
 for (const file of ['index.html', 'style.css']) cpSync(at('demo', file), at('dist/demo', file))
-for (const name of ['index', 'fetch', 'challenge', 'bytes', 'errors', 'types']) cpSync(at(`dist/${name}.js`), at(`dist/demo/rill/${name}.js`))
+for (const file of readdirSync(at('dist')).filter((name) => name.endsWith('.js'))) cpSync(at('dist', file), at('dist/demo/rill', file))
 cpSync(at('dist/wasm'), at('dist/demo/rill/wasm'), { recursive: true })

@@ -7,10 +7,12 @@
 // answer the note counts a little longer.
 
 import { fromBase64, fromHex, parseJson, sha256, toBase64, utf8 } from './bytes.js'
-import { checkOffer, isRecord, readChallenge, requestHash } from './challenge.js'
+import { checkOffers, isRecord, readChallenge, requestHash } from './challenge.js'
 import type { Challenge, Offer, Requirements } from './challenge.js'
 import { RillError, asRillError } from './errors.js'
-import type { Hex, PaymentProvider, PaymentSummary, Proof, RouteHop } from './types.js'
+import type { Hex, PaymentProvider, PaymentSummary, Proof } from './types.js'
+import { isOfThisWay, nothingFits, waysTo } from './ways.js'
+import type { Way } from './ways.js'
 
 export type { Offer } from './challenge.js'
 
@@ -32,7 +34,7 @@ export interface PayingFetchOptions {
   readonly resendAfterMs?: readonly number[]
   /** How long after the whole answer a page that was closed and opened again gets it again for nothing. Default: 30 s. */
   readonly againMs?: number
-  /** Asked once per payment, before it is made; a reason in return stops it. */
+  /** Asked before a payment is made, with all that it costs; a reason in return stops it. */
   readonly onBeforePayment?: (offer: Offer, total: bigint) => string | undefined | Promise<string | undefined>
   /** Told when the receiver has been paid. */
   readonly onPayment?: (payment: PaymentSummary) => void
@@ -99,16 +101,35 @@ class Purchase {
     const open = await this.openAttempt()
     if (open !== null) return this.deliver(open.attempt, await this.arrival(open.payment))
 
-    const offer = await checkOffer(challenge, this.hash, this.provider, Math.floor(this.now() / 1000))
-    const route = await this.route(offer)
-    const total = route.reduce((sum, hop) => sum + BigInt(hop.fee), offer.amount)
-    await this.permit(offer, total)
-    this.request.signal.throwIfAborted()
+    const { attempt, payment } = await this.payCheapest(challenge)
+    return this.deliver(attempt, await this.arrival(payment))
+  }
 
+  /** Pays the cheapest way within the limit that our node can go. */
+  private async payCheapest(challenge: Challenge): Promise<{ attempt: Attempt; payment: PaymentSummary }> {
+    const { offers, fallen } = await checkOffers(challenge, this.hash, this.provider, Math.floor(this.now() / 1000))
+    const { channels } = await this.provider.snapshot()
+    const found = waysTo(offers, channels)
+    const refused = [...fallen, ...found.fallen]
+    for (const way of found.ways) {
+      try {
+        return await this.payOver(way)
+      } catch (thrown) {
+        const error = asRillError(thrown)
+        if (error.code !== 'budget_exceeded' && !isOfThisWay(error)) throw thrown
+        refused.push(error)
+      }
+    }
+    throw nothingFits(refused)
+  }
+
+  private async payOver(way: Way): Promise<{ attempt: Attempt; payment: PaymentSummary }> {
+    const { offer } = way
+    await this.permit(offer, way.total)
+    this.request.signal.throwIfAborted()
     const attempt: Attempt = { id: offer.id, resource: offer.resource, accepted: offer.accepted }
     await this.provider.remember(this.key(), JSON.stringify(attempt))
-    const payment = await this.pay(offer, route)
-    return this.deliver(attempt, await this.arrival(payment))
+    return { attempt, payment: await this.pay(way) }
   }
 
   /** The payment that an identical request made without getting its answer, if there is one. */
@@ -131,19 +152,6 @@ class Purchase {
     return null
   }
 
-  /** Over the first relay of the invoice with which we have an open channel, or straight to the merchant. */
-  private async route(offer: Offer): Promise<RouteHop[]> {
-    const { channels } = await this.provider.snapshot()
-    const open = channels.filter((channel) => channel.phase === 'open').map((channel) => channel.peer)
-    const last: RouteHop = { node: offer.nodeKey, fee: 0n }
-    if (open.includes(offer.nodeKey)) return [last]
-    const relay = offer.relays.find((candidate) => open.includes(candidate.node))
-    if (relay !== undefined) return [relay, last]
-    throw new RillError('no_route', 'no open channel leads to this merchant: open a channel with one of its relays first', {
-      retry: 'after',
-    })
-  }
-
   private async permit(offer: Offer, total: bigint): Promise<void> {
     if (total > this.options.maxAmount) {
       throw new RillError('budget_exceeded', `nothing was paid: it costs ${total} nano, the limit is ${this.options.maxAmount}`)
@@ -152,7 +160,7 @@ class Purchase {
     if (refusal !== undefined) throw new RillError('user_rejected', `nothing was paid: ${refusal}`)
   }
 
-  private async pay(offer: Offer, route: RouteHop[]): Promise<PaymentSummary> {
+  private async pay({ offer, route }: Way): Promise<PaymentSummary> {
     try {
       return await this.provider.pay({ id: offer.id, route, amount: offer.amount })
     } catch (thrown) {

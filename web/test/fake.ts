@@ -53,6 +53,8 @@ export class FakeNode implements PaymentProvider {
   peers = [RELAY]
   arrive: 'sent' | 'failed' | 'never' = 'sent'
   payFault: RillError | null = null
+  /** What a payment over this first node is refused with. */
+  readonly refuses = new Map<string, RillError>()
   private readonly turns = new Map<string, Promise<unknown>>()
 
   snapshot(): Promise<Snapshot> {
@@ -62,6 +64,8 @@ export class FakeNode implements PaymentProvider {
 
   pay(order: PayOrder): Promise<PaymentSummary> {
     if (this.payFault !== null) return Promise.reject(this.payFault)
+    const refused = this.refuses.get(order.route[0]?.node ?? '')
+    if (refused !== undefined) return Promise.reject(refused)
     const known = this.payments.get(order.id)
     if (known !== undefined) return Promise.resolve(known.summary)
     const instruction = pair()
@@ -131,6 +135,9 @@ export class FakeNode implements PaymentProvider {
 
 type Json = Record<string, unknown>
 
+/** Changes an offer before it is made; `resign` signs its invoice again. */
+export type Tamper = (invoice: Json, accepted: Json, resign: () => void) => void
+
 /** How the shop answers the next requests that carry a proof; then it is itself again. */
 export type Mood = 'cut' | 'error' | 'half' | 'not_final' | 'refuse' | 'wrong_receipt'
 
@@ -140,8 +147,9 @@ export class Shop {
   readonly price = '1000'
   readonly fee = '10'
   readonly moods: Mood[] = []
-  /** Changes a challenge before it is sent; `resign` signs the changed invoice again. */
-  tamper: ((invoice: Json, accepted: Json, resign: () => void) => void) | null = null
+  tamper: Tamper | null = null
+  /** What each entry of `accepts` differs in, if there are to be several. */
+  readonly offers: Tamper[] = []
   header: string | null = null
   redirect: string | null = null
   /** Where the next requests with a proof are sent, by which status. */
@@ -199,6 +207,14 @@ export class Shop {
   }
 
   private demand(response: ServerResponse, requestHash: string, error: string | null): void {
+    const variants: (Tamper | null)[] = this.offers.length > 0 ? this.offers : [this.tamper]
+    const accepts = variants.map((tamper) => this.offer(requestHash, tamper))
+    const challenge = { x402Version: 2, error, resource: { url: '' }, accepts }
+    const header = this.header ?? Buffer.from(JSON.stringify(challenge)).toString('base64')
+    response.writeHead(402, { 'PAYMENT-REQUIRED': header }).end('payment required')
+  }
+
+  private offer(requestHash: string, tamper: Tamper | null): Json {
     const invoice: Json = {
       v: 1,
       nodeKey: this.key.hex,
@@ -225,10 +241,8 @@ export class Shop {
       extra['invoiceSignature'] = sign(null, hash('rill:invoice:v1', '\0', bytes), this.key.secret).toString('hex')
     }
     signInvoice()
-    this.tamper?.(invoice, accepted, signInvoice)
-    const challenge = { x402Version: 2, error, resource: { url: '' }, accepts: [accepted] }
-    const header = this.header ?? Buffer.from(JSON.stringify(challenge)).toString('base64')
-    response.writeHead(402, { 'PAYMENT-REQUIRED': header }).end('payment required')
+    tamper?.(invoice, accepted, signInvoice)
+    return accepted
   }
 
   private answer(header: string, wanted: string, path: string, response: ServerResponse): void {
@@ -250,7 +264,7 @@ export class Shop {
     const good =
       invoice['requestHash'] === wanted &&
       invoice['id'] === payload.invoiceId &&
-      BigInt(payload.amount) >= BigInt(this.price) &&
+      payload.amount === invoice['amount'] &&
       this.payer.seen.get(payload.channelId) === payload.instructionKey &&
       verified(payload.instructionKey, digest, payload.signature)
     if (!good) return this.demand(response, wanted, 'invalid_exact_tvm_invoice')

@@ -8,7 +8,8 @@ import { RillError } from '../src/errors.js'
 import type { ErrorCode } from '../src/errors.js'
 import { wrapFetch } from '../src/fetch.js'
 import type { PayingFetchOptions, Receipt } from '../src/fetch.js'
-import { FakeNode, Shop } from './fake.js'
+import { FakeNode, RELAY, Shop } from './fake.js'
+import type { Tamper } from './fake.js'
 
 interface Scene {
   readonly node: FakeNode
@@ -90,7 +91,6 @@ story('a 402 that is not of x402 is handed through', async ({ node, paying }) =>
   assert.equal(node.payments.size, 0)
 })
 
-type Tamper = NonNullable<Shop['tamper']>
 const lies: [string, ErrorCode, Tamper][] = [
   ['a raised amount', 'bad_challenge', (invoice, accepted) => {
     accepted['amount'] = '1'
@@ -151,6 +151,102 @@ for (const [what, code, tamper] of lies) {
     assert.equal(node.notes.size, 0)
   })
 }
+
+/** An offer over `amount`, whose relays ask these fees. */
+function priced(amount: string, ...routes: { relay: string; fee: string }[]): Tamper {
+  return (invoice, accepted, resign) => {
+    accepted['amount'] = invoice['amount'] = amount
+    if (routes.length > 0) invoice['routes'] = routes
+    resign()
+  }
+}
+
+for (const [what, , tamper] of lies) {
+  story(`an offer with ${what} does not hide the good one behind it`, async ({ node, shop, paying }) => {
+    shop.offers.push(tamper, priced('900'))
+    assert.ok((await paying()(shop.url('/article'))).ok)
+    assert.deepEqual([...node.payments.values()].map(({ summary }) => summary.amount), ['900'])
+  })
+}
+
+story('an offer in a newer version does not hide one that is understood', async ({ node, shop, paying }) => {
+  shop.offers.push((invoice, _, resign) => {
+    invoice['v'] = 2
+    resign()
+  }, priced('900'))
+  assert.ok((await paying()(shop.url('/article'))).ok)
+  assert.equal(node.payments.size, 1)
+})
+
+story('of several offers the cheapest is taken, wherever it stands', async ({ node, shop, paying }) => {
+  shop.offers.push(priced('900'), priced('1'), priced('400'))
+  assert.ok((await paying()(shop.url('/article'))).ok)
+  assert.deepEqual([...node.payments.values()].map(({ summary }) => summary.amount), ['1'])
+})
+
+story('of several relays the cheapest that we have a channel with is taken', async ({ node, shop, paying }) => {
+  const [cheap, foreign] = ['ab'.repeat(32), 'cd'.repeat(32)]
+  node.peers = [RELAY, cheap]
+  shop.tamper = priced('1000', { relay: RELAY, fee: '900' }, { relay: foreign, fee: '0' }, { relay: cheap, fee: '1' })
+  assert.ok((await paying()(shop.url('/article'))).ok)
+  assert.deepEqual([...node.payments.values()].map(({ summary }) => summary.fee), ['1'])
+})
+
+story('a dear price over a cheap relay loses against the better total', async ({ node, shop, paying }) => {
+  shop.offers.push(priced('1000', { relay: RELAY, fee: '1' }), priced('500', { relay: RELAY, fee: '400' }))
+  assert.ok((await paying()(shop.url('/article'))).ok)
+  assert.deepEqual([...node.payments.values()].map(({ summary }) => summary.amount), ['500'])
+})
+
+story('a direct channel with the merchant costs no fee and is preferred', async ({ node, shop, paying }) => {
+  node.peers = [RELAY, shop.key.hex]
+  assert.ok((await paying()(shop.url('/article'))).ok)
+  assert.deepEqual([...node.payments.values()].map(({ summary }) => summary.fee), ['0'])
+})
+
+for (const code of ['insufficient_balance', 'insufficient_capacity', 'relay_unreachable', 'no_route'] as const) {
+  story(`a relay over which our node refuses with ${code} leaves the next cheapest to be paid`, async ({ node, shop, paying }) => {
+    const other = 'ab'.repeat(32)
+    node.peers = [RELAY, other]
+    node.refuses.set(RELAY, new RillError(code, 'not over this one'))
+    shop.tamper = priced('1000', { relay: RELAY, fee: '1' }, { relay: other, fee: '2' })
+    assert.equal(await (await paying()(shop.url('/article'))).text(), '/article no. 1')
+    assert.deepEqual([...node.payments.values()].map(({ summary }) => summary.fee), ['2'])
+  })
+}
+
+story('after a refusal that may have moved money no other way is paid', async ({ node, shop, paying }) => {
+  const other = 'ab'.repeat(32)
+  node.peers = [RELAY, other]
+  node.refuses.set(RELAY, new RillError('insufficient_balance', 'who knows', { moneyMayHaveMoved: true }))
+  shop.tamper = priced('1000', { relay: RELAY, fee: '1' }, { relay: other, fee: '2' })
+  await fails(paying()(shop.url('/article')), 'insufficient_balance', true)
+  assert.equal(node.payments.size, 0)
+  assert.equal(node.notes.size, 1)
+})
+
+story('a refusal names why each offer fell, and is called after what helps most', async ({ node, shop, paying }) => {
+  const foreign = priced('5', { relay: 'cd'.repeat(32), fee: '0' })
+  shop.offers.push(foreign, priced('5000'), (_, accepted) => (accepted['network'] = 'tvm:-239'), (invoice, _, resign) => {
+    invoice['expiry'] = 1_000_000
+    resign()
+  })
+  const error = await fails(paying()(shop.url('/article')), 'budget_exceeded', false)
+  for (const reason of [/no open channel/, /5010 nano/, /tvm:-239/, /expired/]) assert.match(error.message, reason)
+  assert.equal(node.payments.size, 0)
+  assert.equal(node.notes.size, 0)
+})
+
+story('an amount that is none is called so, not a difference', async ({ shop, paying }) => {
+  for (const amount of ['1.5', '-1', '1e3', '01', '']) {
+    shop.tamper = priced(amount)
+    const error = await fails(paying()(shop.url('/article')), 'bad_challenge', false)
+    assert.match(error.message, /not a number of nano in decimal digits/)
+  }
+  shop.tamper = (_, accepted) => (accepted['amount'] = '999')
+  const error = await fails(paying()(shop.url('/article')), 'bad_challenge', false)
+  assert.match(error.message, /over 1000 nano, its offer names "999"/)
+})
 
 story('a header of garbage is refused and nothing is paid', async ({ node, shop, paying }) => {
   const garbage = ['', '!', 'AAAA', 'bnVsbA==', 'W10=', 'eyJ4NDAyVmVyc2lvbiI6Mn0=', 'eyJ4NDAyVmVyc2lvbiI6Mg==', '%%%', 'A'.repeat(9_000)]
