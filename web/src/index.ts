@@ -16,7 +16,7 @@ import init, { RillNode as Core } from './wasm/core.js'
 
 export { RillError } from './errors.js'
 export type { ErrorCode, ErrorDetails, Retry } from './errors.js'
-export { wrapFetch } from './fetch.js'
+export { giveUp, wrapFetch } from './fetch.js'
 export type { Offer, PayingFetchOptions, Receipt } from './fetch.js'
 export type * from './types.js'
 

@@ -139,7 +139,20 @@ type Json = Record<string, unknown>
 export type Tamper = (invoice: Json, accepted: Json, resign: () => void) => void
 
 /** How the shop answers the next requests that carry a proof; then it is itself again. */
-export type Mood = 'cut' | 'error' | 'half' | 'not_final' | 'refuse' | 'wrong_receipt'
+export type Mood =
+  | 'bad'
+  | 'bare'
+  | 'cut'
+  | 'error'
+  | 'half'
+  | 'missing'
+  | 'not_final'
+  | 'refuse'
+  | 'refuse_another'
+  | 'refuse_by_another'
+  | 'refuse_signed'
+  | 'unseen'
+  | 'wrong_receipt'
 
 /** A shop: `/free` is free, everything else costs `price`. */
 export class Shop {
@@ -245,6 +258,18 @@ export class Shop {
     return accepted
   }
 
+  /** A refusal with a signature, which is right only for `refuse_signed`. */
+  private refuse(response: ServerResponse, header: string, mood: Mood): void {
+    const { payload } = JSON.parse(Buffer.from(header, 'base64').toString()) as { payload: { invoiceId: string } }
+    const proof = hash(mood === 'refuse_another' ? `${header}=` : header).toString('hex')
+    const said = Buffer.from(JSON.stringify({ v: 1, invoiceId: payload.invoiceId, proof, code: 'duplicate_settlement' }))
+    const signer = mood === 'refuse_by_another' ? pair() : this.key
+    const refusalSignature = sign(null, hash('rill:refusal:v1', '\0', said), signer.secret).toString('hex')
+    const extra = { refusal: said.toString('base64'), refusalSignature }
+    const receipt = { success: false, errorReason: 'duplicate_settlement', transaction: '', network: 'tvm:-3', extra }
+    response.writeHead(402, { 'PAYMENT-RESPONSE': Buffer.from(JSON.stringify(receipt)).toString('base64') }).end()
+  }
+
   private answer(header: string, wanted: string, path: string, response: ServerResponse): void {
     const away = this.away.shift()
     if (away !== undefined) return void response.writeHead(away.status, { location: away.location }).end()
@@ -252,7 +277,12 @@ export class Shop {
     if (mood === 'cut') return void response.destroy()
     if (mood === 'error') return void response.writeHead(503).end()
     if (mood === 'not_final') return this.demand(response, wanted, 'invalid_exact_tvm_not_final')
+    if (mood === 'bad') return void response.writeHead(400).end('bad request')
+    if (mood === 'bare') return void response.writeHead(402).end('payment required')
+    if (mood === 'missing') return void response.writeHead(404).end('not found')
+    if (mood === 'unseen') return this.demand(response, wanted, 'PAYMENT-SIGNATURE header is required')
     if (mood === 'refuse') return this.demand(response, wanted, 'duplicate_settlement')
+    if (mood?.startsWith('refuse') === true) return this.refuse(response, header, mood)
 
     const message = JSON.parse(Buffer.from(header, 'base64').toString()) as {
       accepted: { extra: { invoice: string } }

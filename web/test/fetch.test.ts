@@ -6,10 +6,10 @@ import { test } from 'node:test'
 
 import { RillError } from '../src/errors.js'
 import type { ErrorCode } from '../src/errors.js'
-import { wrapFetch } from '../src/fetch.js'
+import { giveUp, wrapFetch } from '../src/fetch.js'
 import type { PayingFetchOptions, Receipt } from '../src/fetch.js'
 import { FakeNode, RELAY, Shop } from './fake.js'
-import type { Tamper } from './fake.js'
+import type { Mood, Tamper } from './fake.js'
 
 interface Scene {
   readonly node: FakeNode
@@ -435,11 +435,79 @@ story('a shop that has not seen the payment yet is asked again', async ({ node, 
   assert.equal(node.payments.size, 1)
 })
 
-story('a refused proof names the payment and is kept', async ({ node, shop, paying }) => {
-  shop.moods.push('refuse')
+const hollow: [string, Mood, ErrorCode][] = [
+  ['a bad request', 'bad', 'in_flight'],
+  ['a 402 without a header', 'bare', 'in_flight'],
+  ['a cache that never saw the proof', 'unseen', 'in_flight'],
+  ['a page that is not there', 'missing', 'in_flight'],
+  ['trouble', 'error', 'in_flight'],
+  ['a refusal that nobody has signed', 'refuse', 'duplicate'],
+  ['a refusal of another proof', 'refuse_another', 'duplicate'],
+  ['a refusal that another key has signed', 'refuse_by_another', 'duplicate'],
+]
+
+for (const [what, mood, code] of hollow) {
+  story(`a proof that is answered with ${what} is shown again four times and more, and paid once`, async ({ node, shop, paying }) => {
+    const presses = 4
+    for (let press = 0; press < presses; press++) {
+      shop.moods.push(mood, mood, mood)
+      const error = await fails(paying()(shop.url('/article')), code, true)
+      assert.equal(error.retry, 'same')
+      assert.equal(error.paymentId, [...node.payments.keys()][0])
+      shop.moods.length = 0
+    }
+    assert.equal(await (await paying()(shop.url('/article'))).text(), '/article no. 1')
+    assert.equal(node.payments.size, 1)
+  })
+}
+
+story('a shop whose header is stripped on the way is shown the proof of what was paid', async ({ node, shop, paying }) => {
+  shop.moods.push('cut', 'cut', 'cut')
+  await fails(paying()(shop.url('/article')), 'in_flight', true)
+  const stripping: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init)
+    return response.status === 402 ? new Response(null, { status: 402 }) : response
+  }
+  assert.equal(await (await paying({ fetch: stripping })(shop.url('/article'))).text(), '/article no. 1')
+  assert.equal(node.payments.size, 1)
+})
+
+story('a shop whose demand has become garbage is shown the proof of what was paid', async ({ node, shop, paying }) => {
+  shop.moods.push('cut', 'cut', 'cut')
+  await fails(paying()(shop.url('/article')), 'in_flight', true)
+  shop.header = '!'
+  assert.equal(await (await paying()(shop.url('/article'))).text(), '/article no. 1')
+  assert.equal(node.payments.size, 1)
+})
+
+story('a refusal that the merchant has signed ends the payment: it is kept, and the next request pays anew', async ({ node, shop, paying }) => {
+  shop.moods.push('refuse_signed')
   const error = await fails(paying()(shop.url('/article')), 'duplicate', true)
+  assert.equal(error.retry, 'new')
   assert.ok(error.paymentId !== undefined && node.notes.has(`refused:${error.paymentId}`))
   assert.ok((await paying()(shop.url('/article'))).ok)
+  assert.equal(node.payments.size, 2)
+})
+
+story('a payment can be given up on purpose, for its own request only', async ({ node, shop, paying }) => {
+  const ask: RequestInit = { method: 'POST', body: 'why?' }
+  shop.moods.push('refuse')
+  const error = await fails(paying()(shop.url('/ask'), ask), 'duplicate', true)
+  assert.equal(await giveUp(node, shop.url('/ask'), { method: 'POST', body: 'what?' }), null)
+  assert.equal(await giveUp(node, shop.url('/other'), ask), null)
+  assert.equal(await giveUp(node, `${shop.url('/ask')}#here`, ask), error.paymentId)
+  assert.ok(node.notes.has(`refused:${error.paymentId}`))
+  assert.equal(await giveUp(node, shop.url('/ask'), ask), null)
+  assert.ok((await paying()(shop.url('/ask'), ask)).ok)
+  assert.equal(node.payments.size, 2)
+})
+
+story('over a note that cannot be read nothing is paid', async ({ node, shop, paying }) => {
+  shop.moods.push('refuse')
+  await fails(paying()(shop.url('/article')), 'duplicate', true)
+  for (const [name] of node.notes) node.notes.set(name, '{"v":2}')
+  await fails(paying()(shop.url('/article')), 'storage_corrupt', true)
+  assert.equal(node.payments.size, 1)
 })
 
 story('a receipt for another payment is reported, and the resource still delivered', async ({ shop, paying }) => {
