@@ -4,6 +4,7 @@ import type { Attempt, Notes } from './attempt.js'
 import { fromBase64, fromHex, parseJson, sha256, toBase64, utf8 } from './bytes.js'
 import { checkOffers, isRecord, readChallenge } from './challenge.js'
 import type { Offer } from './challenge.js'
+import { Delivered, watched } from './delivery.js'
 import { RillError, asRillError } from './errors.js'
 import type { ErrorCode } from './errors.js'
 import type { PayingFetchOptions } from './fetch.js'
@@ -30,7 +31,12 @@ export class Purchase {
     if (open === null && header === null) return demand
     await demand.body?.cancel()
     const { attempt, payment } = open ?? (await this.payCheapest(header ?? ''))
-    return this.deliver(attempt, await this.arrival(payment))
+    try {
+      return await this.deliver(attempt, await this.arrival(payment))
+    } catch (thrown) {
+      if (thrown instanceof RillError && thrown.paymentId !== undefined) throw thrown
+      throw this.inFlight(attempt.id, asRillError(thrown).message, thrown)
+    }
   }
 
   /** Pays the cheapest way within the limit that our node can go. */
@@ -116,7 +122,7 @@ export class Purchase {
       })
     }
     if (!arrived(payment)) throw this.inFlight(id, 'the payment has not arrived yet')
-    this.options.onPayment?.(payment)
+    tell(() => this.options.onPayment?.(payment))
     return payment
   }
 
@@ -181,15 +187,16 @@ export class Purchase {
   /** Hands the answer over; once all of it has been read the attempt is over. */
   private async handOver(response: Response, attempt: Attempt, payment: PaymentSummary): Promise<Response> {
     const problem = receiptProblem(response, payment, this.provider.network)
-    this.options.onReceipt?.({ paymentId: payment.id, problem })
+    tell(() => this.options.onReceipt?.({ paymentId: payment.id, problem }))
     if (response.body === null) {
       await this.over(attempt)
       return response
     }
-    // `flush` holds the end of the body back until that is durable: who has read it all may buy the same thing again.
-    const watched = new Response(response.body.pipeThrough(new TransformStream({ flush: () => this.over(attempt) })), response)
-    Object.defineProperty(watched, 'url', { value: response.url })
-    return watched
+    // Who has read it all may buy the same thing again: the end comes when that is durable.
+    const over = () => this.over(attempt)
+    const broken = (cause: unknown) =>
+      this.request.signal.aborted ? cause : this.inFlight(payment.id, 'the answer broke off', cause)
+    return new Delivered(response, watched(response.body, over, broken))
   }
 
   /** A note that cannot be changed is no harm: the same proof is then shown once more. */
@@ -268,6 +275,15 @@ function receiptProblem(response: Response, payment: PaymentSummary, network: st
 
 function withoutFragment(url: string): string {
   return url.replace(/#.*$/s, '')
+}
+
+/** What a listener throws is its own affair: the money has moved, and the answer is on its way. */
+function tell(listener: () => void): void {
+  try {
+    listener()
+  } catch (thrown) {
+    console.error('a listener of the paying fetch failed', thrown)
+  }
 }
 
 function sleep(ms: number): Promise<void> {

@@ -151,6 +151,7 @@ export type Mood =
   | 'refuse_another'
   | 'refuse_by_another'
   | 'refuse_signed'
+  | 'strange'
   | 'unseen'
   | 'wrong_receipt'
 
@@ -309,7 +310,13 @@ export class Shop {
       amount: payload.amount,
       extra: { invoiceId: mood === 'wrong_receipt' ? '00'.repeat(32) : payload.invoiceId },
     }
-    response.writeHead(200, { 'PAYMENT-RESPONSE': Buffer.from(JSON.stringify(receipt)).toString('base64') })
+    if (mood === 'strange') {
+      // No parser of ours in between: a status line and a header as servers do send them.
+      const head = ['HTTP/1.1 200 Bezahlt \u2713', 'x-shop: K\u00e4se \u2713', 'content-type: text/plain; name="\u2713"', 'connection: close']
+      this.delivered.push(payload.invoiceId)
+      return void response.socket?.end(Buffer.from(`${head.join('\r\n')}\r\n\r\n${text}`))
+    }
+    response.writeHead(200, { 'content-type': 'text/plain', 'PAYMENT-RESPONSE': Buffer.from(JSON.stringify(receipt)).toString('base64') })
     if (mood === 'half') {
       response.write(text.slice(0, 3))
       return void setTimeout(() => response.destroy(), 20)

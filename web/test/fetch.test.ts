@@ -346,6 +346,82 @@ story('an answer cut off in the middle can be had again without paying', async (
   assert.equal(node.payments.size, 1)
 })
 
+story('an answer that breaks off fails with what helps, not with what the platform calls it', async ({ shop, paying }) => {
+  shop.moods.push('half')
+  const response = await paying()(shop.url('/article'))
+  const error = await fails(response.text(), 'in_flight', true)
+  assert.equal(error.retry, 'same')
+  assert.ok(error.paymentId !== undefined)
+})
+
+story('what was paid for is delivered whatever the status line and the headers are', async ({ node, shop, paying }) => {
+  shop.moods.push('strange')
+  const response = await paying()(shop.url('/article'))
+  assert.match(response.statusText, /^Bezahlt /)
+  assert.match(response.headers.get('x-shop') ?? '', /^K.*se /)
+  assert.equal(await response.text(), '/article no. 1')
+  assert.equal(node.payments.size, 1)
+})
+
+story('a bought response is as the platform would have handed it over, and so is its clone', async ({ shop, paying }) => {
+  const plain = await fetch(shop.url('/free'))
+  const response = await paying()(shop.url('/article'))
+  const clone = response.clone()
+  for (const bought of [response, clone, clone.clone()]) {
+    assert.ok(bought instanceof Response)
+    assert.equal(bought.url, shop.url('/article'))
+    assert.equal(bought.type, plain.type)
+    assert.equal(bought.redirected, false)
+    assert.equal(bought.status, 200)
+    assert.equal(bought.statusText, 'OK')
+    assert.equal(bought.headers.get('content-type'), 'text/plain')
+    assert.ok(bought.headers.has('payment-response'))
+  }
+  assert.equal(await clone.text(), '/article no. 1')
+  assert.equal(clone.bodyUsed, true)
+  assert.equal(response.bodyUsed, false)
+  const blob = await response.blob()
+  assert.equal(blob.type, 'text/plain')
+  assert.equal(await blob.text(), '/article no. 1')
+})
+
+story('an answer is read no faster than its reader wants it', async ({ node, shop, paying }) => {
+  const response = await paying()(shop.url('/article'))
+  assert.equal(node.notes.size, 1)
+  const [, text] = [...node.notes][0] ?? ['', '']
+  assert.ok(!text.includes('answered'), 'nothing was read, so nothing is over')
+  await response.text()
+  await forgotten(node)
+})
+
+story('whatever breaks after paying, the error says that money may have moved, and for which payment', async ({ node, shop, paying }) => {
+  const prove = node.provePayment.bind(node)
+  for (const fault of [new TypeError('a bug'), new RillError('disconnected', 'the node has been closed'), 'nonsense']) {
+    node.provePayment = () => Promise.reject(fault as Error)
+    const error = await fails(paying()(shop.url('/article')), 'in_flight', true)
+    assert.equal(error.paymentId, [...node.payments.keys()][0])
+    assert.equal(error.cause, fault)
+  }
+  node.provePayment = prove
+  assert.ok((await paying()(shop.url('/article'))).ok)
+  assert.equal(node.payments.size, 1)
+})
+
+story('a listener that throws does not keep back what was paid for', async ({ node, shop, paying }) => {
+  const fault = () => {
+    throw new Error('a fault of the page')
+  }
+  const silent = console.error
+  console.error = () => {}
+  try {
+    const response = await paying({ onPayment: fault, onReceipt: fault })(shop.url('/article'))
+    assert.equal(await response.text(), '/article no. 1')
+  } finally {
+    console.error = silent
+  }
+  assert.equal(node.payments.size, 1)
+})
+
 story('who has read a whole answer and asks again buys again', async ({ node, shop, paying }) => {
   const paid = paying()
   assert.equal(await (await paid(shop.url('/article'))).text(), '/article no. 1')
