@@ -2,7 +2,7 @@
 
 use channel::contract::Storage;
 use node::io::CommandError;
-use tests::{Id, Outcome, World, story::WHILE_MS, ton};
+use tests::{Adversary, Id, Manner, Outcome, Plan, World, story::WHILE_MS, ton};
 use tycho_types::{
     models::{AccountState, ShardAccount},
     prelude::*,
@@ -94,6 +94,30 @@ fn what_was_only_planned_in_a_channel_fails_when_a_dispute_begins_in_it() {
 
     assert!(matches!(world.standing(&payment), Outcome::Failed(_)));
     assert_eq!(world.payment(&payment).expect("known").locked_until, None);
+}
+
+#[test]
+fn nothing_is_sent_in_a_channel_any_more_once_it_is_disputed() {
+    let mut world = World::seeded(52);
+    let alice = world.add(Plan::user("alice"));
+    let mut mallory = Adversary::with_channel(&mut world, "mallory", alice, ton(1), ton(10));
+    mallory.manner = Manner::Silent;
+    for _ in 0..5 {
+        let payment = world.plan_payment(alice, &[mallory.id], ton(1));
+        assert!(world.order(&payment).is_ok());
+    }
+    mallory.listen(&mut world, 20_000);
+    assert!(!mallory.proposals.is_empty());
+
+    world.dispute(mallory.address());
+    mallory.listen(&mut world, 5_000);
+    mallory.proposals.clear();
+    mallory.listen(&mut world, 60_000);
+
+    assert_eq!(mallory.proposals.len(), 0);
+    let channel = world.channel(alice, mallory.id).expect("a channel");
+    assert_eq!(channel.balance.0 + channel.locked.0, ton(10).0, "what was signed stays reserved");
+    assert!(channel.locked >= ton(1));
 }
 
 /// Every account that the emulator has left after a message of the contract tests, and found before one.

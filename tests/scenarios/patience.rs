@@ -189,3 +189,44 @@ fn a_proposal_that_was_refused_is_not_taken_when_a_copy_of_it_comes_late() {
         "the same promise in a new state is a new proposal"
     );
 }
+
+#[test]
+fn a_promise_that_could_not_be_signed_binds_nobody_for_longer_than_a_moment() {
+    // Mallory is the master of the lock and keeps it for itself; then it is gone.
+    for gone in [false, true] {
+        let (mut world, alice, relay, mut mallory) = behind_a_relay();
+        mallory.keeps_lock = !gone;
+        let payment = world.pay(alice, &[relay, mallory.id], ton(1));
+        if gone {
+            world.switch_off(mallory.id);
+        }
+        mallory.listen(&mut world, 30_000);
+
+        assert!(matches!(world.standing(&payment), Outcome::Failed(_)), "gone: {gone}");
+        assert_eq!(world.channel(relay, alice).map(|channel| channel.their_conditionals), Some(0));
+        assert_eq!(world.balance(relay, mallory.id), ton(10), "nothing was signed");
+        assert_eq!(world.channel(relay, mallory.id).map(|channel| channel.conditionals), Some(0));
+    }
+}
+
+#[test]
+fn a_promise_that_nobody_can_claim_any_more_is_released_though_the_next_node_is_gone() {
+    for answers in [true, false] {
+        let (mut world, alice, relay, mut mallory) = behind_a_relay();
+        if !answers {
+            mallory.manner = Manner::Silent;
+        }
+        let payment = world.pay(alice, &[relay, mallory.id], ton(1));
+        mallory.listen(&mut world, 8_000);
+        world.switch_off(mallory.id);
+
+        // The last promise lives for 15 hours, alice's own for half a day longer.
+        world.sleep(54_000);
+        world.run_for(60_000);
+        assert_eq!(world.standing(&payment), Outcome::Underway, "mallory could still claim it");
+        world.sleep(600);
+        world.run_for(60_000);
+        assert!(matches!(world.standing(&payment), Outcome::Failed(_)), "answers: {answers}");
+        assert_eq!(world.channel(relay, alice).map(|channel| channel.their_conditionals), Some(0));
+    }
+}

@@ -38,6 +38,8 @@ pub struct Adversary {
     pub link: Option<LinkId>,
     pub channel: Option<Channel>,
     pub manner: Manner,
+    /// Gives no lock away.
+    pub keeps_lock: bool,
     /// Every answer is noise.
     pub babble: bool,
     /// Proposals it was sent, as bytes of the whole query, oldest first.
@@ -89,6 +91,7 @@ impl Adversary {
             link: None,
             channel: None,
             manner: Manner::Agree,
+            keeps_lock: false,
             babble: false,
             proposals: Vec::new(),
             requests: Vec::new(),
@@ -270,9 +273,8 @@ impl Adversary {
                 self.requests.push(action);
                 Some(decision(true))
             }
-            Query::RequestChannelLock { .. } | Query::IsChannelUnlocked { .. } => {
-                Some(decision(true))
-            }
+            Query::RequestChannelLock { lock, .. } => Some(decision(!lock || !self.keeps_lock)),
+            Query::IsChannelUnlocked { .. } => Some(decision(true)),
             Query::ProposeChannelConfig(_) => Some(Answer::ChannelConfig(ChannelConfig {
                 ok: true,
                 wallet: WALLET,

@@ -206,10 +206,24 @@ impl Adversary {
 
     /// Orders for a route of `hops`, and the conditional that belongs on the first of them.
     pub fn orders(&self, virtual_key: &SecretKey, hops: &[Hop]) -> (Conditional, OpenVirtual) {
+        self.order(virtual_key, hops, true)
+    }
+
+    /// As [`Self::orders`], but the receiver gets no resolve with them: what it is paid is decided later.
+    pub fn open_orders(&self, virtual_key: &SecretKey, hops: &[Hop]) -> (Conditional, OpenVirtual) {
+        self.order(virtual_key, hops, false)
+    }
+
+    fn order(
+        &self,
+        virtual_key: &SecretKey,
+        hops: &[Hop],
+        final_state: bool,
+    ) -> (Conditional, OpenVirtual) {
         let keys: Vec<SecretKey> =
             (0..hops.len()).map(|hop| SecretKey::from_seed([hop as u8 + 100; 32])).collect();
         let mut fill = |bytes: &mut [u8]| bytes.fill(7);
-        let orders = garlic::build(virtual_key, hops, &keys, 8, true, &mut fill);
+        let orders = garlic::build(virtual_key, hops, &keys, 8, final_state, &mut fill);
         let Hop { capacity, fee, deadline, .. } = hops[0];
         let key = virtual_key.public();
         let conditional = Conditional { key, capacity, fee, prepay: Nano::ZERO, deadline };

@@ -105,6 +105,17 @@ pub struct Shadow {
     pub until: Deadline,
 }
 
+impl Shadow {
+    /// A refused payment: the `sent` of a signed state has no deadline.
+    pub(crate) fn payment(key: PublicKey, paid: Nano) -> Self {
+        Self { key, held: paid, until: Deadline(u32::MAX) }
+    }
+
+    pub(crate) fn is_payment_of(&self, key: &PublicKey) -> bool {
+        self.key == *key && self.until == Deadline(u32::MAX)
+    }
+}
+
 /// The contract as last proven.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnChain {
@@ -282,11 +293,19 @@ impl Channel {
         self.shadows.iter().map(|s| s.until.at().plus_ms(1)).min()
     }
 
-    pub(crate) fn with_shadow(&self, conditional: &Conditional) -> Arc<[Shadow]> {
+    /// Keeps back what states of ours that came before a change still give away, beyond what is given away after it
+    /// (safety.md N2, N3, N26). A state that carries a conditional gives all of it until its deadline, whatever it
+    /// was closed over later: the peer shows the older state and a resolve that it had kept.
+    pub(crate) fn with_shadow(&self, conditional: &Conditional, paid: Nano) -> Arc<[Shadow]> {
+        let held = conditional.held().unwrap_or(Nano::MAX).saturating_sub(paid);
+        let until = dead_after(conditional.deadline);
+        self.shadowed_by(Shadow { key: conditional.key, held, until })
+    }
+
+    pub(crate) fn shadowed_by(&self, shadow: Shadow) -> Arc<[Shadow]> {
         let mut shadows = self.shadows.to_vec();
-        if let Some(held) = conditional.held() {
-            let until = dead_after(conditional.deadline);
-            shadows.push(Shadow { key: conditional.key, held, until });
+        if shadow.held != Nano::ZERO && !shadows.contains(&shadow) {
+            shadows.push(shadow);
         }
         shadows.into()
     }

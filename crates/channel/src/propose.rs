@@ -5,7 +5,7 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 use crate::{
     amount::{Nano, Time},
     cell::Cell,
-    channel::{Change, Channel, Pending},
+    channel::{Change, Channel, Pending, Shadow},
     conditional::Conditional,
     conditionals::Conditionals,
     key::{PublicKey, SecretKey},
@@ -190,9 +190,18 @@ impl Channel {
             changes.push(pending.change.clone());
         }
         for change in &changes {
-            if let Change::Remove(conditional) = change {
-                // The states before this one still carry it, validly signed.
-                next.shadows = next.with_shadow(conditional);
+            match change {
+                Change::Remove(conditional) => {
+                    next.shadows = next.with_shadow(conditional, Nano::ZERO);
+                }
+                Change::Close(conditional, resolve) => {
+                    // What an earlier try has signed for this key is part of what is paid now.
+                    let paid = owed(conditional, resolve).unwrap_or_default();
+                    let others = |shadow: &&Shadow| !shadow.is_payment_of(&conditional.key);
+                    next.shadows = next.shadows.iter().filter(others).copied().collect();
+                    next.shadows = next.with_shadow(conditional, paid);
+                }
+                Change::Open(_) | Change::Nothing => {}
             }
         }
         (next, changes)
@@ -208,9 +217,16 @@ impl Channel {
         }
         let mut next = self.clone();
         next.pending = Vec::new();
-        if let Change::Open(conditional) = &head.change {
-            // The peer holds this state, signed. It may claim with it while the contract lets it.
-            next.shadows = self.with_shadow(conditional);
+        // The peer holds this state, signed. It may claim with it while the contract lets it.
+        match &head.change {
+            Change::Open(conditional) => {
+                next.shadows = self.with_shadow(conditional, Nano::ZERO);
+            }
+            Change::Close(conditional, resolve) => {
+                let paid = owed(conditional, resolve).unwrap_or_default();
+                next.shadows = self.shadowed_by(Shadow::payment(conditional.key, paid));
+            }
+            Change::Remove(_) | Change::Nothing => {}
         }
         for pending in rest {
             next.make_again(pending, key);

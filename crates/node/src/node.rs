@@ -7,6 +7,7 @@
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     string::String,
+    sync::Arc,
     vec::Vec,
 };
 
@@ -251,11 +252,13 @@ impl Node {
                 if let Some(next) = slot.and_then(|s| s.channel.without_dead_shadows(self.now)) {
                     self.adopt(&address, next, &[], None);
                 }
-                self.shadow_timer(&address);
             }
             Timer::Ask(key) => self.ask_again(&key),
             Timer::Expiry(key) => {
-                if let Some(known) = self.virtuals.remove(&key) {
+                let known = self.virtuals.get(&key);
+                if let Some(next) = known.and_then(|known| known.overdue(self.now)) {
+                    self.put_virtual(next);
+                } else if let Some(known) = self.virtuals.remove(&key) {
                     self.unindex(&known);
                     self.index(known);
                 }
@@ -443,7 +446,7 @@ impl Node {
             Some((next, changes)) => {
                 self.adopt(&offer.channel, next, &changes, None);
                 for change in &changes {
-                    self.change_accepted(&offer.channel, change);
+                    self.change_accepted(change);
                 }
                 self.offer_taken(&offer.channel);
             }
@@ -517,7 +520,6 @@ impl Node {
                 return self.back_off(address, false);
             }
         };
-        self.shadow_timer(address);
         if let Some(known) = self.virtuals.get(&conditional.key).cloned() {
             let until = dead_after(conditional.deadline);
             let mut gone = known.outgoing_is(LegState::Gone { until });
@@ -529,13 +531,12 @@ impl Node {
     }
 
     /// The peer has taken a proposal of ours.
-    pub(crate) fn change_accepted(&mut self, address: &Address, change: &Change) {
+    pub(crate) fn change_accepted(&mut self, change: &Change) {
         let (key, state) = match change {
             Change::Nothing => return,
             Change::Open(conditional) => (conditional.key, LegState::Live),
             Change::Close(conditional, _) => (conditional.key, LegState::Paid),
             Change::Remove(conditional) => {
-                self.shadow_timer(address);
                 let until = dead_after(conditional.deadline);
                 (conditional.key, LegState::Gone { until })
             }
@@ -581,12 +582,16 @@ impl Node {
         }
         let Some(slot) = self.slots.get_mut(address) else { return };
         let was_ready = slot.channel.ready();
+        let reserves = !Arc::ptr_eq(&slot.channel.shadows, &next.shadows);
         slot.channel = next;
         if theirs.is_some() {
             slot.turn.refused.clear();
         }
         let is_ready = slot.channel.ready();
         self.dirty_wallet |= is_ready && !was_ready;
+        if reserves {
+            self.shadow_timer(address);
+        }
         self.write_channel(address);
         self.touch(address);
     }

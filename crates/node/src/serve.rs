@@ -133,7 +133,7 @@ impl Node {
         let Accepted { channel, answer, change, concluded, .. } = accepted;
         self.adopt(&address, channel, &concluded, Some(&change));
         for change in &concluded {
-            self.change_accepted(&address, change);
+            self.change_accepted(change);
         }
         if let Some(changed) = changed {
             self.put_virtual(changed);
@@ -310,6 +310,9 @@ impl Node {
             Some(best) if best.amount > resolve.amount => {
                 return Err("outdated virtual channel state".into());
             }
+            Some(_) if !known.covers_outgoing(resolve, self.now) => {
+                return Err("the next node can still claim more".into());
+            }
             Some(_) => {}
         }
         let mut paid = known.clone();
@@ -382,6 +385,10 @@ impl Node {
         }
         if leg.conditional.deadline.at() < self.now {
             return Err("virtual channel is expired".to_string());
+        }
+        let settled = known.incoming.as_ref().is_some_and(|leg| leg.state == LegState::Paid);
+        if settled && known.resolve.is_none_or(|best| best.amount < resolve.amount) {
+            return Err("an earlier state was settled already".to_string());
         }
         let mut claimed = known.clone();
         // The highest amount wins; a lower one is tolerated and changes nothing (protocol.md 6.6).

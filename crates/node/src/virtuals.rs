@@ -114,19 +114,26 @@ impl Virtual {
 
     pub(crate) fn ask(&self, now: Time) -> Option<Ask> {
         let leg = self.incoming.as_ref().filter(|leg| leg.state == LegState::Live)?;
-        if let Some(resolve) = self.resolve {
-            return Some(Ask::Close(*resolve));
-        }
-        let released = match &self.outgoing {
+        match self.resolve {
+            Some(resolve) if self.covers_outgoing(&resolve, now) => Some(Ask::Close(*resolve)),
+            Some(_) => None,
             // The incoming promise is let go only when the outgoing one is dead on chain (N2).
-            Some(next) => match next.state {
-                LegState::Never => true,
-                LegState::Gone { until } => until.at() < now,
-                LegState::Waiting | LegState::Offered | LegState::Live | LegState::Paid => false,
-            },
-            None => leg.conditional.deadline.at() < now,
-        };
-        released.then_some(Ask::Remove)
+            None => {
+                let released = match &self.outgoing {
+                    Some(next) => next.is_dead(now),
+                    None => leg.conditional.deadline.at() < now,
+                };
+                released.then_some(Ask::Remove)
+            }
+        }
+    }
+
+    /// Whether the incoming side may be settled over this resolve: the next hop can never make us pay more (N25).
+    /// Whatever was paid there, older states of ours carry the whole promise until it is dead on chain (N26).
+    pub(crate) fn covers_outgoing(&self, resolve: &Resolve, now: Time) -> bool {
+        self.outgoing
+            .as_ref()
+            .is_none_or(|next| resolve.amount >= next.conditional.capacity || next.is_dead(now))
     }
 
     /// The same with its outgoing side in another state.
@@ -158,9 +165,12 @@ impl Virtual {
                 Some(leg.conditional.deadline)
             }
             LegState::Live => Some(dead_after(leg.conditional.deadline)),
+            LegState::Offered | LegState::Paid => Some(dead_after(leg.conditional.deadline)),
             LegState::Gone { until } => Some(until),
-            LegState::Waiting | LegState::Offered | LegState::Paid | LegState::Never => None,
+            LegState::Waiting | LegState::Never => None,
         });
+        let unsigned = self.outgoing.as_ref().filter(|leg| leg.state == LegState::Waiting);
+        let unsigned = unsigned.map(|_| self.created.plus_ms(UNSIGNED_MS).max(now.plus_ms(1)));
         let incoming = self
             .incoming
             .as_ref()
@@ -171,7 +181,31 @@ impl Virtual {
             .flatten()
             .map(|deadline| deadline.at().plus_ms(1))
             .filter(|at| *at > now)
+            .chain(unsigned)
             .min()
+    }
+
+    /// What becomes of the outgoing promise by the passing of time alone.
+    pub(crate) fn overdue(&self, now: Time) -> Option<Self> {
+        let leg = self.outgoing.as_ref()?;
+        match leg.state {
+            LegState::Waiting if self.created.plus_ms(UNSIGNED_MS) <= now => {
+                Some(self.never_signed("the next node was not ready in time", now))
+            }
+            LegState::Offered if leg.is_dead(now) => {
+                let until = dead_after(leg.conditional.deadline);
+                let mut gone = self.outgoing_is(LegState::Gone { until });
+                gone.finished = gone.finished.or(Some(now));
+                gone.reason.get_or_insert_with(|| String::from("the next node did not answer"));
+                Some(gone)
+            }
+            LegState::Waiting
+            | LegState::Offered
+            | LegState::Live
+            | LegState::Paid
+            | LegState::Gone { .. }
+            | LegState::Never => None,
+        }
     }
 
     /// What the outgoing channel must keep free for a proposal that is not made yet.
@@ -217,6 +251,21 @@ impl Virtual {
     }
 }
 
+/// A promise that could not be signed by then binds nobody: the next node is away, or keeps the lock for itself.
+const UNSIGNED_MS: u64 = 15_000;
+
 fn expired(leg: &Leg, now: Time) -> bool {
     dead_after(leg.conditional.deadline).at() < now
+}
+
+impl Leg {
+    /// Nobody can claim it on chain any more, or ever could.
+    fn is_dead(&self, now: Time) -> bool {
+        match self.state {
+            LegState::Never => true,
+            LegState::Waiting => false,
+            LegState::Gone { until } => until.at() < now,
+            LegState::Offered | LegState::Live | LegState::Paid => expired(self, now),
+        }
+    }
 }
