@@ -81,3 +81,107 @@ fn nodes_without_a_channel_keep_nobody_out_and_do_not_stay() {
     let online = world.snapshot(relay).expect("the relay is on").channels;
     assert!(online.iter().all(|channel| channel.online) && online.len() == 2);
 }
+
+fn channels(world: &World, id: Id) -> usize {
+    world.machine(id).disk.keys().filter(|key| key.first() == Some(&b'c')).count()
+}
+
+#[test]
+fn channels_that_nobody_pays_for_keep_nobody_out_and_are_forgotten() {
+    let mut world = World::seeded(83);
+    let limits = Plan::relay("relay").limits(&world.codes);
+    let limits = Limits { channels: 4, channels_per_peer: 3, unfunded: 8, ..limits };
+    let relay = world.add(Plan { limits: Some(limits), ..Plan::relay("relay") });
+    let mut honest = Adversary::meets(&mut world, "honest", relay);
+    honest.open_off_chain(&mut world);
+    honest.exchange_first_states(&mut world);
+    for _ in 0..10 {
+        let mut guest = flood(&mut world, relay, 1).remove(0);
+        guest.authenticate(&mut world);
+        for _ in 0..3 {
+            guest.open_off_chain(&mut world);
+            guest.exchange_first_states(&mut world);
+        }
+        let fourth = guest.terms(&mut world);
+        assert_eq!(guest.asks_for(&mut world, &fourth), "too many channels");
+    }
+    assert_eq!(channels(&world, relay), 8);
+
+    // The one who was there before the flood is; so is one who comes now; and a restart changes nothing.
+    honest.open_on_chain(&mut world, ton(1), ton(1));
+    is_served(&mut world, relay);
+    world.kill(relay);
+    world.start(relay);
+    world.run_for(60_000);
+    assert_eq!(channels(&world, relay), 3 + 7);
+
+    // A day later it is as if they had never been: on disk, in memory, and for the chain follower.
+    world.run_for(25 * 3_600_000);
+    assert_eq!(channels(&world, relay), 3);
+    assert_eq!(world.snapshot(relay).expect("the relay is on").channels.len(), 3);
+    assert_eq!(world.machine(relay).watched.len(), 3 + 1);
+}
+
+#[test]
+fn a_deposit_that_had_to_wait_for_coins_goes_into_a_channel_that_the_peer_still_knows() {
+    let mut world = World::seeded(86);
+    let (alice, bob) = (world.add(Plan::user("alice")), world.add(Plan::user("bob")));
+    world.introduce(alice, bob);
+    world.want_channel(alice, bob, ton(3));
+    world.run_for(25 * 3_600_000);
+    assert_eq!((channels(&world, alice), channels(&world, bob)), (1, 0), "bob has forgotten it");
+
+    let wallet = world.wallet(alice);
+    world.faucet(wallet, ton(10));
+    world.run_for(10 * 60_000);
+    let payment = world.pay(alice, &[bob], ton(1));
+    assert_eq!(world.outcome(&payment), Outcome::Paid);
+    let open = world.channel(alice, bob).expect("alice's channel");
+    assert_eq!(
+        (open.deposited, open.address),
+        (ton(3), world.channel(bob, alice).unwrap().address)
+    );
+
+    world.run_for(50 * 3_600_000);
+    assert_eq!((channels(&world, alice), channels(&world, bob)), (1, 1));
+}
+
+/// The record of such a channel may be forgotten and made again under the same id, so nothing that was signed in
+/// its first life may be worth anything in the second.
+#[test]
+fn before_its_contract_is_open_a_channel_has_one_state_of_each_side() {
+    let mut world = World::seeded(84);
+    let alice = world.add(Plan::user("alice"));
+    let mut mallory = Adversary::meets(&mut world, "mallory", alice);
+    mallory.open_off_chain(&mut world);
+    mallory.exchange_first_states(&mut world);
+    let seqnos = |mallory: &Adversary| {
+        let channel = mallory.channel();
+        (channel.ours.body().seqno, channel.theirs.body().seqno)
+    };
+    mallory.listen(&mut world, 5_000);
+    assert_eq!(seqnos(&mallory), (1, 1));
+    let more = mallory.honest();
+    assert_eq!(mallory.propose(&mut world, &more).map(|_| ()), Err("channel is busy".to_owned()));
+    mallory.listen(&mut world, 60_000);
+    assert_eq!(seqnos(&mallory), (1, 1));
+
+    mallory.open_on_chain(&mut world, ton(1), ton(1));
+    let increment = channel::propose::Intent::Increment { want_response: true };
+    assert_eq!(mallory.go(&mut world, &increment), Ok(()));
+    mallory.listen(&mut world, 10_000);
+    assert_eq!(seqnos(&mallory), (2, 2));
+}
+
+#[test]
+fn a_peer_whose_channels_are_closed_may_open_another() {
+    let mut world = World::seeded(85);
+    let limits = Limits { channels_per_peer: 1, ..Plan::user("alice").limits(&world.codes) };
+    let alice = world.add(Plan { limits: Some(limits), ..Plan::user("alice") });
+    let mut bob = Adversary::with_channel(&mut world, "bob", alice, ton(1), ton(1));
+    let second = bob.terms(&mut world);
+    assert_eq!(bob.asks_for(&mut world, &second), "too many channels");
+    world.dispute(bob.address());
+    bob.listen(&mut world, 60_000);
+    assert_eq!(bob.asks_for(&mut world, &second), "");
+}

@@ -38,6 +38,7 @@ impl World {
                 let fresh = self.machine_mut(id).watched.insert(address);
                 self.poll(id, address, fresh);
             }
+            Effect::Unwatch(address) => drop(self.machine_mut(id).watched.remove(&address)),
             Effect::Reply(request, reply) => {
                 self.machine_mut(id).replies.insert(request, reply);
             }
@@ -271,7 +272,8 @@ impl World {
     }
 
     pub(crate) fn polled(&mut self, machine: Id, life: u32, address: Address, again: bool) {
-        if self.machine(machine).life != life || !self.machine(machine).is_on() {
+        let watched = self.machine(machine).watched.contains(&address);
+        if self.machine(machine).life != life || !self.machine(machine).is_on() || !watched {
             return;
         }
         let view = self.chain.view(address, self.now().seconds());

@@ -98,6 +98,11 @@ impl Follower {
         }
     }
 
+    /// Nothing more is asked or told about this account.
+    pub fn unwatch(&mut self, address: &Address) {
+        self.watched.remove(address);
+    }
+
     pub fn submit(&mut self, now_ms: u64, message: Vec<u8>) {
         let (id, bytes) = self.client.query(Query::SendMessage(message));
         self.ask(id, What::Message, now_ms + ANSWER_MS, bytes);
@@ -347,6 +352,17 @@ mod tests {
         line.follower.watch(line.now, [6; 32]);
         line.settle();
         assert_eq!(line.heard.len(), 1, "asked twice");
+    }
+
+    #[test]
+    fn an_account_of_no_interest_any_more_is_not_looked_at() {
+        let mut line = Line::new();
+        line.answer(newest(7)).unwrap();
+        line.heard.pop_front();
+        line.follower.unwatch(&ADDRESS);
+        line.answer(newest(8)).unwrap();
+        let heard: Vec<_> = line.heard.iter().map(|(_, bytes)| bytes.clone()).collect();
+        assert_eq!(heard, [Query::MasterchainInfo.to_bytes_at(9, WAIT_MS)]);
     }
 
     #[test]

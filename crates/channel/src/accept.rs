@@ -126,7 +126,7 @@ impl Channel {
         next.ours.signed = SignedSemi::sign(next.our_state(*next.ours.body()), key);
         let want_response =
             matches!(proposal.action, Action::IncrementStates { want_response: true });
-        if want_response {
+        if want_response && (next.chain.open || next.ours.body().seqno == 0) {
             next.increment = Some(false);
         }
         let next = next.resigned(key);
@@ -177,6 +177,11 @@ impl Channel {
             Action::IncrementStates { .. } => {
                 if gained != Nano::ZERO && !self.usable() {
                     refuse!("value cannot move before both sides have signed");
+                }
+                // Until the contract is there a record may be forgotten and made again, so there must be nothing
+                // to forget: one state of each side, over no value.
+                if self.theirs.body().seqno > 0 && !self.chain.open {
+                    return Err(BUSY.into());
                 }
                 Ok(Change::Nothing)
             }

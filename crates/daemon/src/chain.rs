@@ -24,6 +24,7 @@ use session::Session;
 pub(crate) enum Order {
     Submit(Vec<u8>),
     Watch(Address),
+    Unwatch(Address),
 }
 
 /// How far this machine sees.
@@ -106,6 +107,7 @@ impl Known {
     fn note(&mut self, order: Order) {
         match order {
             Order::Watch(address) => drop(self.watched.insert(address, None)),
+            Order::Unwatch(address) => drop(self.watched.remove(&address)),
             Order::Submit(message) => {
                 if self.outbox.contains(&message) {
                     return;

@@ -151,6 +151,7 @@ impl Host for NativeHost {
             Effect::Close(link) => drop(self.carrier.send(carrier::Order::Close(link))),
             Effect::Submit(message) => drop(self.chain.send(chain::Order::Submit(message))),
             Effect::Watch(address) => drop(self.chain.send(chain::Order::Watch(address))),
+            Effect::Unwatch(address) => drop(self.chain.send(chain::Order::Unwatch(address))),
             Effect::Reply(id, reply) => {
                 if let Some(waiting) = self.replies.waiting.remove(&id) {
                     // Who asked may have given up.

@@ -202,6 +202,7 @@ impl Node {
         let mut channels: Vec<ChannelSummary> =
             self.slots.keys().filter_map(|address| self.channel_summary(address)).collect();
         channels.extend(self.openings.keys().map(|peer| ChannelSummary::opening(*peer)));
+        channels.sort_by_key(|channel| channel.phase != ChannelPhase::Open);
         let mut payments: Vec<_> =
             self.virtuals.values().filter_map(Virtual::payment_summary).collect();
         payments.sort_by_key(|p| core::cmp::Reverse(p.started));

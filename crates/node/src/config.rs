@@ -44,6 +44,8 @@ pub struct Limits {
     /// Channels with one peer, and in all.
     pub channels_per_peer: u32,
     pub channels: u32,
+    /// Channels that peers have opened and that are not on chain yet; they do not count among the others.
+    pub unfunded: u32,
     /// Live conditionals on one side of a channel.
     pub conditionals: u32,
     /// Smallest capacity of a conditional.
@@ -90,6 +92,7 @@ impl Config {
             limits: Limits {
                 channels_per_peer: 4,
                 channels: 10_000,
+                unfunded: 256,
                 conditionals: 1_000,
                 dust: Nano(1),
                 lifetime_secs: 30 * 86_400,

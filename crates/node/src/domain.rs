@@ -23,19 +23,22 @@ use channel::key::sha256;
 pub enum Domain {
     /// What a merchant sells, to whom it may be delivered, and what it costs.
     Invoice,
+    /// That a merchant will not deliver for a proof of payment.
+    Refusal,
 }
 
 /// A name that is none of [`Domain::ALL`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("nothing is signed for {0:?}: known is \"rill:invoice:v1\"")]
+#[error("nothing is signed for {0:?}: known are \"rill:invoice:v1\" and \"rill:refusal:v1\"")]
 pub struct UnknownDomain(pub String);
 
 impl Domain {
-    pub const ALL: [Self; 1] = [Self::Invoice];
+    pub const ALL: [Self; 2] = [Self::Invoice, Self::Refusal];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Invoice => "rill:invoice:v1",
+            Self::Refusal => "rill:refusal:v1",
         }
     }
 

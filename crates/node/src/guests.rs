@@ -45,6 +45,10 @@ impl<K: Copy + Ord> Guests<K> {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
     /// Who has to go, while there are more than `limit`.
     pub(crate) fn too_many(&self, limit: u32) -> Option<K> {
         if u32::try_from(self.known.len()).is_ok_and(|count| count <= limit) {

@@ -224,6 +224,8 @@ pub enum Effect {
     Submit(Vec<u8>),
     /// Follow this account: every change of it comes as [`Input::Chain`], the present state first.
     Watch(Address),
+    /// This account is of no interest any more.
+    Unwatch(Address),
     Reply(RequestId, Result<Reply, CommandError>),
     Notify(Event),
 }

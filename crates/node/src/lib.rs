@@ -30,6 +30,7 @@ mod serve;
 pub mod summary;
 mod timers;
 mod turn;
+mod unfunded;
 mod virtuals;
 mod wallet;
 

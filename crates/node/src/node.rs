@@ -25,6 +25,7 @@ use rand_core::{Rng, SeedableRng};
 
 use crate::{
     config::{Config, Record},
+    guests::Guests,
     invitation::Contact,
     io::{
         AccountView, ChainView, Effect, Event, Input, LinkEvent, LinkId, PaymentId, QueryId, Step,
@@ -55,6 +56,7 @@ pub struct Node {
     pub(crate) virtuals: BTreeMap<PublicKey, Virtual>,
     pub(crate) payments: BTreeMap<PaymentId, PublicKey>,
     pub(crate) openings: BTreeMap<PublicKey, Opening>,
+    pub(crate) unfunded: Guests<Address>,
     pub(crate) wallet: Wallet,
     pub(crate) timers: Timers,
     pub(crate) earned: Nano,
@@ -111,6 +113,7 @@ impl Node {
             virtuals: BTreeMap::new(),
             payments: BTreeMap::new(),
             openings: BTreeMap::new(),
+            unfunded: Guests::default(),
             wallet: wallet.map_err(|_| Corrupt::Code)?,
             timers: Timers::default(),
             earned: Nano::ZERO,
@@ -196,6 +199,7 @@ impl Node {
     /// What a node does when it comes to life.
     fn wake_up(&mut self) {
         self.effect(Effect::Watch(self.wallet.address));
+        self.enter_all_unfunded();
         let addresses: Vec<Address> = self.slots.keys().copied().collect();
         for address in addresses {
             if self.slots.get(&address).is_some_and(|slot| !slot.channel.chain.closed) {
@@ -264,6 +268,7 @@ impl Node {
                 }
             }
             Timer::Dial(peer) => self.dial(peer),
+            Timer::Unfunded(address) => self.unfunded_time_over(&address),
             Timer::Opening(peer) => self.advance_opening(&peer),
             Timer::Ping(link) => self.ping(link),
             Timer::Guest(link) => self.guest_time_over(link),

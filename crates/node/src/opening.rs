@@ -22,7 +22,7 @@ use channel::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    io::{CommandError, Effect, Event, Reply, RequestId},
+    io::{CommandError, Effect, Event, Reply, RequestId, Source},
     node::Node,
     records::{Kind, TopUp, encode},
     timers::Timer,
@@ -82,7 +82,7 @@ impl Node {
         let live = |address: Address| {
             let slot = self.slots.get(&address)?;
             let Channel { ours, terms, chain, .. } = &slot.channel;
-            let rank = (slot.top_up.is_some(), ours.deposited, terms.we_left, chain.open);
+            let rank = (slot.top_up.is_some(), ours.deposited, chain.open, terms.we_left);
             (!chain.closed).then_some((rank, Reverse(address)))
         };
         let best = self.channels_with(peer).into_iter().filter_map(live).max();
@@ -113,6 +113,7 @@ impl Node {
                 slot.top_up = Some(TopUp { target: deposit, sent: None });
             }
             self.write_channel(address);
+            self.review_unfunded(address);
         }
         Ok(Reply::Opening { channel: self.channel_summary(address) })
     }
@@ -240,7 +241,9 @@ impl Node {
         self.openings.remove(peer);
         self.write(Kind::Opening.key(&peer.0), None);
         let target = opening.deposit;
+        let address = terms.address;
         self.add_channel(terms, (target > Nano::ZERO).then_some(TopUp { target, sent: None }));
+        self.enter_unfunded(address, Source(0));
     }
 
     fn opening_failed(&mut self, peer: &PublicKey, reason: &str) {
@@ -361,13 +364,19 @@ impl Node {
         }
         let limits = &self.config.limits;
         let many = |count: usize, limit: u32| u32::try_from(count).is_ok_and(|count| count < limit);
-        if !many(self.channels_with(peer).len(), limits.channels_per_peer)
-            || !many(self.slots.len(), limits.channels)
-        {
+        let live = |address: &Address| {
+            self.slots.get(address).is_some_and(|slot| !slot.channel.chain.closed)
+        };
+        let theirs = self.channels_with(peer).iter().filter(|address| live(address)).count();
+        let funded = self.slots.len().saturating_sub(self.unfunded.len());
+        if !many(theirs, limits.channels_per_peer) || !many(funded, limits.channels) {
             return Err("too many channels");
         }
         let address = terms.address;
+        let link = self.links.of(peer).and_then(|link| self.links.all.get(&link));
+        let source = link.map_or(Source(0), |link| link.source);
         self.add_channel(terms, None);
+        self.enter_unfunded(address, source);
         Ok(address)
     }
 
@@ -403,6 +412,9 @@ impl Node {
             if self.wallet.balance.unwrap_or(Nano::ZERO) < sum {
                 self.warn_wallet(sum);
                 break;
+            }
+            if self.reopen_if_stale(&address) {
+                continue;
             }
             total = sum;
             messages.extend(new);
@@ -496,6 +508,7 @@ impl Node {
         if !same {
             self.write_channel(address);
             self.touch(address);
+            self.review_unfunded(address);
         }
     }
 }

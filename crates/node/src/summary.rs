@@ -111,6 +111,7 @@ pub struct WalletSummary {
 pub struct Snapshot {
     pub node: PublicKey,
     pub wallet: WalletSummary,
+    /// The open ones first.
     pub channels: Vec<ChannelSummary>,
     /// Payments of ours, newest first, at most 200.
     pub payments: Vec<PaymentSummary>,

@@ -20,6 +20,8 @@ pub(crate) enum Timer {
     Ask(PublicKey),
     /// A conditional of this virtual channel dies.
     Expiry(PublicKey),
+    /// This channel was never paid for.
+    Unfunded(Address),
     /// Dial this node.
     Dial(PublicKey),
     /// Go on with the opening of a channel with this node.

@@ -26,6 +26,7 @@ pub(crate) enum Order {
     Submit(Vec<u8>),
     /// Follow this account.
     Watch(Address),
+    Unwatch(Address),
 }
 
 pub(crate) struct Chain {
@@ -120,6 +121,10 @@ impl Chain {
                             self.watched.insert(address);
                             follower.watch(now_ms(), address);
                         }
+                        Some(Order::Unwatch(address)) => {
+                            self.watched.remove(&address);
+                            follower.unwatch(&address);
+                        }
                         None => return "the node has stopped".into(),
                     }
                     Ok(())
@@ -162,6 +167,9 @@ impl Chain {
             match select(orders.next(), due).await {
                 Either::Left((Some(Order::Watch(address)), _)) => {
                     self.watched.insert(address);
+                }
+                Either::Left((Some(Order::Unwatch(address)), _)) => {
+                    self.watched.remove(&address);
                 }
                 Either::Left((Some(Order::Submit(message)), _)) => {
                     if self.unsent.len() < UNSENT_MAX {

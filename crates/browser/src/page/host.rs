@@ -212,6 +212,9 @@ impl Host for PageHost<'_> {
                 drop(self.chain.unbounded_send(chain::Order::Submit(message)))
             }
             Effect::Watch(address) => drop(self.chain.unbounded_send(chain::Order::Watch(address))),
+            Effect::Unwatch(address) => {
+                drop(self.chain.unbounded_send(chain::Order::Unwatch(address)));
+            }
             Effect::Reply(request, reply) => {
                 if let Some(replier) = self.waiting.remove(&request) {
                     let _ = replier.send(reply);

@@ -268,7 +268,11 @@ impl Host for TrioHost {
                 }
             }
             Effect::Reply(_, Err(error)) => panic!("a command was refused: {error}"),
-            Effect::Reply(_, Ok(_)) | Effect::Close(_) | Effect::Submit(_) | Effect::Notify(_) => {}
+            Effect::Reply(_, Ok(_))
+            | Effect::Close(_)
+            | Effect::Submit(_)
+            | Effect::Notify(_)
+            | Effect::Unwatch(_) => {}
         }
     }
 }
