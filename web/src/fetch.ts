@@ -8,10 +8,11 @@
 // little longer. Who does not want to wait for ever gives the payment up on purpose.
 
 import { Notes } from './attempt.js'
+import { KeptBody } from './body.js'
 import { requestHash } from './challenge.js'
 import type { Offer } from './challenge.js'
 import { RillError } from './errors.js'
-import { Purchase } from './purchase.js'
+import { ARRIVAL_MS, Purchase } from './purchase.js'
 import type { Hex, PaymentProvider, PaymentSummary } from './types.js'
 
 export type { Offer } from './challenge.js'
@@ -34,6 +35,8 @@ export interface PayingFetchOptions {
   readonly resendAfterMs?: readonly number[]
   /** How long after the whole answer a page that was closed and opened again gets it again for nothing. Default: 30 s. */
   readonly againMs?: number
+  /** How many bytes of a request's body are kept at most, to be sent again with a proof. Default: 16 MiB. */
+  readonly maxBody?: number
   /** Asked before a payment is made, with all that it costs; a reason in return stops it. */
   readonly onBeforePayment?: (offer: Offer, total: bigint) => string | undefined | Promise<string | undefined>
   /** Told when the receiver has been paid. */
@@ -62,18 +65,27 @@ export function wrapFetch(provider: PaymentProvider, options: PayingFetchOptions
   return async (input, init) => {
     const request = new Request(input, init)
     if (request.method === 'HEAD' || request.method === 'OPTIONS') return send(request)
-    const body = request.method === 'GET' ? new Uint8Array(0) : new Uint8Array(await request.clone().arrayBuffer())
-    const response = await send(request.clone())
-    if (response.status !== 402) return response
+    const kept = new KeptBody(request.clone(), options.maxBody ?? BODY_MAX)
+    const response = await send(request).catch((thrown: unknown) => {
+      kept.drop()
+      throw thrown
+    })
+    if (response.status !== 402) {
+      kept.drop()
+      return response
+    }
 
     const url = withoutFragment(response.url || request.url)
     if (url !== withoutFragment(request.url)) {
+      kept.drop()
       if (response.headers.get('PAYMENT-REQUIRED') === null) return response
       await response.body?.cancel()
       throw new RillError('bad_challenge', `nothing was paid: the request was redirected to ${url}; ask for that address itself`)
     }
+    const body = await kept.whole(request.signal, options.timeoutMs ?? ARRIVAL_MS)
     const hash = await requestHash(request.method, url, body)
-    const purchase = new Purchase(provider, options, send, request, hash, new Notes(provider, hash))
+    const again = bodyless(request) ? request : new Request(request, { body })
+    const purchase = new Purchase(provider, options, send, again, hash, new Notes(provider, hash))
     return provider.inTurn(`fetch:${hash}`, () => purchase.run(response))
   }
 }
@@ -96,6 +108,13 @@ export async function giveUp(provider: PaymentProvider, input: RequestInfo | URL
   })
 }
 
+/** Whether the request was made without a body: one that was is asked for its stream, where there is one. */
+function bodyless(request: Request): boolean {
+  return request.method === 'GET' || request.body === null
+}
+
 function withoutFragment(url: string): string {
   return url.replace(/#.*$/s, '')
 }
+
+const BODY_MAX = 16 << 20

@@ -109,7 +109,7 @@ export class Purchase {
     const { id } = begun
     const waiting = arrived(begun)
       ? Promise.resolve(begun)
-      : this.provider.finished(id, this.options.timeoutMs ?? 30_000, this.request.signal)
+      : this.provider.finished(id, this.options.timeoutMs ?? ARRIVAL_MS, this.request.signal)
     const payment = await waiting.catch((thrown: unknown) => {
       throw this.inFlight(id, 'the request was given up while the payment was under way', thrown)
     })
@@ -297,3 +297,5 @@ function named(code: string): ErrorCode {
 
 /** Statuses that may change by themselves, or that come from somebody who has not looked at the proof. */
 const AGAIN: readonly number[] = [400, 402, 408, 425, 429]
+
+export const ARRIVAL_MS = 30_000

@@ -184,7 +184,7 @@ export class Shop {
   static async open(payer: FakeNode): Promise<Shop> {
     const server = createServer()
     const shop = new Shop(payer, server)
-    server.on('request', (request: IncomingMessage, response: ServerResponse) => void shop.serve(request, response))
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => void shop.serve(request, response).catch(() => response.destroy()))
     await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
     return shop
   }
@@ -199,9 +199,11 @@ export class Shop {
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = 'GET', url: path = '/' } = request
+    if (path === '/door') return void response.end('come in')
+    if (path === '/toll') return this.demand(response, '00'.repeat(32), null)
     const parts: Buffer[] = []
     for await (const part of request) parts.push(part as Buffer)
-    const { method = 'GET', url: path = '/' } = request
     this.asked.push(method)
     if (path === '/free') return void response.end('free')
     if (path === '/moved') return void response.writeHead(302, { location: this.redirect ?? '/free' }).end()

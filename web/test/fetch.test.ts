@@ -78,6 +78,81 @@ story('the body of a request is part of what is bought', async ({ shop, paying }
   assert.deepEqual(shop.asked, ['POST', 'POST'])
 })
 
+/** A body that never ends, in parts of 64 KiB, and how many of them were asked for. */
+function endless(): { body: ReadableStream<Uint8Array>; parts: () => number } {
+  let parts = 0
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      parts += 1
+      controller.enqueue(new Uint8Array(65_536))
+      await new Promise((wake) => setTimeout(wake, 1))
+    },
+  })
+  return { body, parts: () => parts }
+}
+
+const streamed = (body: ReadableStream) => ({ method: 'POST', body, duplex: 'half' }) as RequestInit
+
+story('an endless upload leaves at once, and what is kept of it is bounded', async ({ node, shop, paying }) => {
+  const { body, parts } = endless()
+  const response = await paying({ maxBody: 100_000 })(shop.url('/door'), streamed(body))
+  assert.equal(await response.text(), 'come in')
+  assert.ok(parts() < 1_000, `${parts()} parts were read`)
+  assert.equal(node.payments.size, 0)
+})
+
+story('an upload is on its way before its source has ended', async ({ shop, paying }) => {
+  let end: () => void = () => {}
+  const ended = new Promise<void>((resolve) => (end = resolve))
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      controller.enqueue(new Uint8Array(1))
+      await ended
+      controller.close()
+    },
+  })
+  const asking = paying()(shop.url('/door'), streamed(body))
+  assert.equal(await (await asking).text(), 'come in')
+  end()
+})
+
+story('a stream is paid for and sent again whole', async ({ shop, paying }) => {
+  const parts = ['wh', 'y?']
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      const part = parts.shift()
+      if (part === undefined) controller.close()
+      else controller.enqueue(new TextEncoder().encode(part))
+    },
+  })
+  shop.moods.push('cut')
+  const response = await paying()(shop.url('/ask'), streamed(body))
+  assert.equal(await response.text(), '/ask no. 1')
+})
+
+story('a body that is too long to be kept is said so, and nothing is paid', async ({ node, shop, paying }) => {
+  const error = await fails(paying({ maxBody: 9 })(shop.url('/ask'), { method: 'POST', body: 'x'.repeat(10) }), 'bad_request', false)
+  assert.match(error.message, /longer than 9 bytes/)
+  await fails(paying({ maxBody: 100_000 })(shop.url('/toll'), streamed(endless().body)), 'bad_request', false)
+  const slow = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(new Uint8Array(1)) })
+  const late = await fails(paying({ timeoutMs: 30 })(shop.url('/toll'), streamed(slow)), 'bad_request', false)
+  assert.match(late.message, /not ended/)
+  assert.equal(node.payments.size, 0)
+  assert.ok((await paying({ maxBody: 9 })(shop.url('/ask'), { method: 'POST', body: 'x'.repeat(9) })).ok)
+})
+
+story('a body that breaks off pays nothing', async ({ node, shop, paying }) => {
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      controller.enqueue(new Uint8Array(1))
+      await new Promise((wake) => setTimeout(wake, 5))
+      controller.error(new Error('the file is gone'))
+    },
+  })
+  await assert.rejects(paying()(shop.url('/ask'), streamed(body)))
+  assert.equal(node.payments.size, 0)
+})
+
 story('HEAD is never paid for', async ({ node, shop, paying }) => {
   const response = await paying()(shop.url('/article'), { method: 'HEAD' })
   assert.equal(response.status, 402)
