@@ -1,6 +1,6 @@
 // What to tell a person about an error: looked up by its code, so that the words are ours and say what to do next.
 
-import type { ErrorCode, RillError } from 'rill'
+import type { ErrorCode, RillError } from 'rill-ton'
 
 const ADVICE: Record<ErrorCode, readonly [title: string, next: string]> = {
   bad_challenge: ['The shop sent a demand that cannot be trusted', 'Tell the shop. Do not pay it in another way.'],

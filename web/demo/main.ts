@@ -1,7 +1,7 @@
 // The demo page: starts the node, gets coins, opens a channel, buys articles. It uses the package as any page would.
 
-import { RillError, openNode, wrapFetch } from 'rill'
-import type { NodeEvent, RillNode } from 'rill'
+import { RillError, openNode, wrapFetch } from 'rill-ton'
+import type { NodeEvent, RillNode } from 'rill-ton'
 
 import { explain, warn } from './advice.js'
 import { tons, typed } from './money.js'

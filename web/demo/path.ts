@@ -1,7 +1,7 @@
 // The picture: a coin on its way from this page over the relay to the shop. It follows what the node says; a payment
 // is faster than the eye, so every stage is held long enough to be seen.
 
-import type { PaymentState, PaymentSummary } from 'rill'
+import type { PaymentState, PaymentSummary } from 'rill-ton'
 
 import { tons } from './money.js'
 

@@ -1,6 +1,6 @@
 // Shows what the node reports. Everything on the page comes from its snapshot; nothing is guessed ahead of it.
 
-import type { ChannelSummary, NodeEvent, PaymentSummary, Snapshot } from 'rill'
+import type { ChannelSummary, NodeEvent, PaymentSummary, Snapshot } from 'rill-ton'
 
 import { tons } from './money.js'
 

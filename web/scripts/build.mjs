@@ -21,8 +21,8 @@ const compile = (project) => {
 compile('.')
 cpSync(at('src/wasm'), at('dist/wasm'), { recursive: true })
 
-// The page imports `rill` as any page would; its import map says that this is the folder beside it.
+// The page imports `rill-ton` as any page would; its import map says that this is the folder beside it.
 compile('demo')
 for (const file of ['index.html', 'style.css']) cpSync(at('demo', file), at('dist/demo', file))
-for (const file of readdirSync(at('dist')).filter((name) => name.endsWith('.js'))) cpSync(at('dist', file), at('dist/demo/rill', file))
-cpSync(at('dist/wasm'), at('dist/demo/rill/wasm'), { recursive: true })
+for (const file of readdirSync(at('dist')).filter((name) => name.endsWith('.js'))) cpSync(at('dist', file), at('dist/demo/rill-ton', file))
+cpSync(at('dist/wasm'), at('dist/demo/rill-ton/wasm'), { recursive: true })
