@@ -12,3 +12,4 @@ mod openings;
 mod patience;
 mod stories;
 mod strangers;
+mod thieves;

@@ -15,6 +15,7 @@ pub mod machine;
 pub mod queue;
 pub mod story;
 pub mod talk;
+pub mod thieves;
 pub mod watch;
 pub mod wire;
 pub mod world;
