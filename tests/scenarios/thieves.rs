@@ -24,7 +24,7 @@ fn a_relay_between_two_thieves_loses_nothing_whatever_they_do() {
     println!("{runs} runs: {sum:?}");
     let first = &losses[..losses.len().min(8)];
     assert!(losses.is_empty(), "{} of {runs} runs: {first:#?}", losses.len());
-    let busy =
-        [sum.promised, sum.claimed, sum.settled].into_iter().all(|count| count > runs as u32);
-    assert!(busy, "the thieves hardly did anything: {sum:?}");
+    let least = u32::try_from(runs / 10).expect("a number of runs");
+    let acts = [sum.promised, sum.claimed, sum.settled];
+    assert!(acts.into_iter().all(|count| count > least), "hardly anything happened: {sum:?}");
 }
