@@ -36,7 +36,7 @@ void test('npm would publish it under its own name, with the node and without th
   const published = 'files' in told ? (told as unknown as (typeof told)[string]) : told['rill-ton']
   assert.equal(published?.name, 'rill-ton')
   const paths = published.files.map(({ path }) => path)
-  for (const path of ['README.md', 'package.json', 'dist/index.js', 'dist/index.d.ts', 'dist/wasm/core.js', 'dist/wasm/core_bg.wasm']) {
+  for (const path of ['README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'package.json', 'dist/index.js', 'dist/index.d.ts', 'dist/wasm/core.js', 'dist/wasm/core_bg.wasm']) {
     assert.ok(paths.includes(path), `${path} is missing`)
   }
   const strays = paths.filter((path) => !/^(README\.md|LICENSE.*|package\.json|dist\/(wasm\/)?[a-z_.]+)$/.test(path))
