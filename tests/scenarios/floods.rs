@@ -1,5 +1,6 @@
 //! What costs nothing, in masses: everybody else is served as if it were not there.
 
+use channel::{Deadline, Nano, garlic::Hop, key::SecretKey, propose::Intent};
 use node::{config::Limits, io::Source};
 use tests::{Adversary, Id, Outcome, Plan, World, milli, ton};
 
@@ -167,7 +168,7 @@ fn before_its_contract_is_open_a_channel_has_one_state_of_each_side() {
     assert_eq!(seqnos(&mallory), (1, 1));
 
     mallory.open_on_chain(&mut world, ton(1), ton(1));
-    let increment = channel::propose::Intent::Increment { want_response: true };
+    let increment = Intent::Increment { want_response: true };
     assert_eq!(mallory.go(&mut world, &increment), Ok(()));
     mallory.listen(&mut world, 10_000);
     assert_eq!(seqnos(&mallory), (2, 2));
@@ -184,4 +185,67 @@ fn a_peer_whose_channels_are_closed_may_open_another() {
     world.dispute(bob.address());
     bob.listen(&mut world, 60_000);
     assert_eq!(bob.asks_for(&mut world, &second), "");
+}
+
+/// Promises of next to nothing from `mallory` along `route`, as many as are taken; the first refusal.
+fn promises(
+    world: &mut World,
+    mallory: &mut Adversary,
+    route: &[(Id, Nano)],
+    count: u8,
+) -> (usize, Vec<String>) {
+    let mut refusals = Vec::new();
+    for n in 0..count {
+        let last = world.now().seconds() + 54_060;
+        let after = |index: usize| (route.len() - 1 - index) as u32 * 43_260;
+        let hops: Vec<Hop> = (route.iter().enumerate())
+            .map(|(index, (id, fee))| Hop {
+                target: world.machine(*id).key,
+                capacity: Nano(1),
+                fee: *fee,
+                deadline: Deadline(last + after(index)),
+            })
+            .collect();
+        let (conditional, action) =
+            mallory.open_orders(&SecretKey::from_seed([100 + n; 32]), &hops);
+        if let Err(reason) = mallory.go(world, &Intent::Open { conditional, action }) {
+            refusals.push(reason);
+        }
+        mallory.listen(world, 1_000);
+    }
+    (usize::from(count) - refusals.len(), refusals)
+}
+
+#[test]
+fn a_promise_that_this_node_could_never_claim_is_refused() {
+    let mut world = World::seeded(87);
+    let alice = world.add(Plan::user("alice"));
+    let mut mallory = Adversary::with_channel(&mut world, "mallory", alice, ton(10), ton(1));
+    let (taken, refusals) = promises(&mut world, &mut mallory, &[(alice, Nano(0))], 1);
+    assert_eq!((taken, refusals), (0, vec!["final state is required here".to_owned()]));
+}
+
+/// The payee is mallory, too, and never claims: between two honest relays her promises wait for their deadlines.
+#[test]
+fn promises_that_nobody_claims_leave_room_for_those_of_others() {
+    let mut world = World::seeded(88);
+    let limits = Limits { conditionals: 12, ..Plan::relay("").limits(&world.codes) };
+    let relay = |name| Plan { limits: Some(limits), ..Plan::relay(name) };
+    let (first, second) = (world.add(relay("first")), world.add(relay("second")));
+    let (alice, bob) = (world.add(Plan::user("alice")), world.add(Plan::user("bob")));
+    for (a, b) in [(first, second), (alice, first), (second, bob)] {
+        world.open(a, b, ton(10), ton(10));
+    }
+    let mut payer = Adversary::with_channel(&mut world, "payer", first, ton(10), ton(10));
+    let payee = Adversary::with_channel(&mut world, "payee", second, ton(10), ton(10)).id;
+
+    let route = [(first, milli(2)), (second, milli(1)), (payee, Nano(0))];
+    let (taken, refusals) = promises(&mut world, &mut payer, &route, 12);
+    assert_eq!(taken, 5, "{refusals:?}");
+    assert_eq!(refusals[0], "too many virtual channels from this one wait there");
+
+    for _ in 0..3 {
+        let payment = world.pay(alice, &[first, second, bob], milli(100));
+        assert_eq!(world.outcome(&payment), Outcome::Paid);
+    }
 }

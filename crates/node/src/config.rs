@@ -95,7 +95,8 @@ impl Config {
                 unfunded: 256,
                 conditionals: 1_000,
                 dust: Nano(1),
-                lifetime_secs: 30 * 86_400,
+                // A route of eight nodes on these terms takes a little more than four days.
+                lifetime_secs: 7 * 86_400,
                 strangers: 1_000,
             },
         }

@@ -27,6 +27,7 @@ pub mod node;
 mod opening;
 mod records;
 mod serve;
+mod shares;
 pub mod summary;
 mod timers;
 mod turn;

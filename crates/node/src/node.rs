@@ -639,6 +639,9 @@ impl Node {
             for work in [Work::Close, Work::Remove, Work::Open] {
                 slot.work.remove(&(work, known.created, known.key));
             }
+            if known.holds_place() {
+                slot.shares.give_back(known.source());
+            }
         }
         if let Some((address, held)) = known.reserve()
             && let Some(slot) = self.slots.get_mut(&address)
@@ -655,6 +658,9 @@ impl Node {
         {
             if let Some(work) = known.work(self.now) {
                 slot.work.insert((work, known.created, key));
+            }
+            if known.holds_place() {
+                slot.shares.take(known.source());
             }
             if let Some((_, held)) = known.reserve() {
                 slot.reserved = slot.reserved.checked_add(held).unwrap_or(slot.reserved);

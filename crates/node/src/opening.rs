@@ -368,8 +368,8 @@ impl Node {
             self.slots.get(address).is_some_and(|slot| !slot.channel.chain.closed)
         };
         let theirs = self.channels_with(peer).iter().filter(|address| live(address)).count();
-        let funded = self.slots.len().saturating_sub(self.unfunded.len());
-        if !many(theirs, limits.channels_per_peer) || !many(funded, limits.channels) {
+        if !many(theirs, limits.channels_per_peer) || !many(self.funded_channels(), limits.channels)
+        {
             return Err("too many channels");
         }
         let address = terms.address;

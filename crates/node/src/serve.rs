@@ -22,7 +22,7 @@ use channel::{
 use crate::{
     io::{Effect, LinkId, QueryId},
     node::Node,
-    turn::{Refused, agreement, refusal},
+    turn::{Refused, Slot, agreement, refusal},
     virtuals::{Ask, Leg, LegState, Virtual},
 };
 
@@ -212,20 +212,20 @@ impl Node {
         instruction: &Instruction,
         open: &OpenVirtual,
     ) -> Result<Virtual, Refusal> {
-        let mut resolve = None;
-        if let Some(promised) = &instruction.final_state {
-            resolve = promised.verified(&conditional.key);
-            if resolve.is_none() {
-                return Err("final state is incorrect".into());
-            }
-            if promised.amount != conditional.capacity {
-                return Err("final state should use full capacity".into());
-            }
+        // Nobody can give us a resolve later, so without one the promise could only wait for its deadline.
+        let Some(promised) = &instruction.final_state else {
+            return Err("final state is required here".into());
+        };
+        let Some(resolve) = promised.verified(&conditional.key) else {
+            return Err("final state is incorrect".into());
+        };
+        if promised.amount != conditional.capacity {
+            return Err("final state should use full capacity".into());
         }
         Ok(Virtual {
-            resolve,
+            resolve: Some(resolve),
             instruction: Some(open.instruction_key),
-            finished: resolve.is_some().then_some(self.now),
+            finished: Some(self.now),
             ..fresh
         })
     }
@@ -289,6 +289,11 @@ impl Node {
                 instruction.next_target
             )));
         };
+        let (channels, places) = (self.funded_channels(), self.config.limits.conditionals);
+        let room = |slot: &Slot| slot.shares.has_room_for(source, channels, places);
+        if !self.slots.get(&out).is_some_and(room) {
+            return Err("too many virtual channels from this one wait there".into());
+        }
         let action = Action::OpenVirtual(garlic::forward(open, next_key));
         Ok(Virtual {
             outgoing: Some(Leg { channel: out, conditional: next, state: LegState::Waiting }),

@@ -24,6 +24,7 @@ use crate::{
     io::{Effect, LinkId, QueryId},
     node::Node,
     records::TopUp,
+    shares::Shares,
     timers::Timer,
     virtuals::Work,
 };
@@ -49,6 +50,8 @@ pub(crate) struct Slot {
     pub(crate) asks: BTreeMap<PublicKey, Asking>,
     /// Kept free for proposals that are still to be made.
     pub(crate) reserved: Nano,
+    /// Who holds the places for promises here.
+    pub(crate) shares: Shares,
 }
 
 /// A request to the previous hop that is repeated until the conditional is gone.
@@ -161,6 +164,7 @@ impl Slot {
             work: Default::default(),
             asks: BTreeMap::new(),
             reserved: Nano::ZERO,
+            shares: Shares::default(),
         }
     }
 

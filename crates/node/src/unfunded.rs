@@ -35,6 +35,11 @@ impl Node {
         !chain.open && !chain.closed && slot.top_up.is_none()
     }
 
+    /// All channels but those that peers have opened for nothing.
+    pub(crate) fn funded_channels(&self) -> usize {
+        self.slots.len().saturating_sub(self.unfunded.len())
+    }
+
     /// Gives a channel without money its time, and makes room for it if a peer has opened it.
     pub(crate) fn enter_unfunded(&mut self, address: Address, source: Source) {
         let Some(slot) = self.slots.get(&address).filter(|slot| Self::is_unfunded(slot)) else {

@@ -208,6 +208,21 @@ impl Virtual {
         }
     }
 
+    /// Where the promise came from; `None`: from us.
+    pub(crate) fn source(&self) -> Option<Address> {
+        self.incoming.as_ref().map(|leg| leg.channel)
+    }
+
+    /// Whether the outgoing promise keeps a place from others: in the dictionary, or among the reserves.
+    pub(crate) fn holds_place(&self) -> bool {
+        let unsettled = self.incoming.as_ref().is_some_and(|leg| leg.state == LegState::Live);
+        self.outgoing.as_ref().is_some_and(|leg| match leg.state {
+            LegState::Waiting | LegState::Offered | LegState::Live => true,
+            LegState::Gone { .. } => unsettled,
+            LegState::Paid | LegState::Never => false,
+        })
+    }
+
     /// What the outgoing channel must keep free for a proposal that is not made yet.
     pub(crate) fn reserve(&self) -> Option<(Address, Nano)> {
         let leg = self.outgoing.as_ref().filter(|leg| leg.state == LegState::Waiting)?;

@@ -50,17 +50,26 @@ fn open(n: u32) -> Intent {
 
 fn conditional(n: u32) -> Conditional {
     Conditional {
-        // Slots are the first four bytes: a multiplication by an odd number spreads them without collisions.
-        key: PublicKey({
-            let mut key = sha256(&[&n.to_le_bytes()]);
-            key[..4].copy_from_slice(&n.wrapping_mul(2_654_435_761).to_le_bytes());
-            key
-        }),
+        key: key(n),
         capacity: Nano(1_000),
         fee: Nano(1),
         prepay: Nano::ZERO,
         deadline: DEADLINE,
     }
+}
+
+/// Slots are the first four bytes: a multiplication by an odd number spreads them without collisions. Of what is put
+/// behind them one in two is a point.
+fn key(n: u32) -> PublicKey {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&n.wrapping_mul(2_654_435_761).to_le_bytes());
+    for nonce in 0..=u8::MAX {
+        bytes[4..].copy_from_slice(&sha256(&[&n.to_le_bytes(), &[nonce]])[4..]);
+        if !PublicKey(bytes).is_weak() {
+            break;
+        }
+    }
+    PublicKey(bytes)
 }
 
 fn pair(a: &SecretKey, b: &SecretKey, live: u32) -> (Channel, Channel) {
