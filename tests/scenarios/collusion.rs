@@ -11,17 +11,24 @@ use channel::{
 };
 use tests::{Adversary, Id, Manner, Plan, World, milli, ton};
 
-struct Plot {
-    world: World,
-    relay: Id,
-    payer: Adversary,
-    payee: Adversary,
-    secret: SecretKey,
+pub(crate) struct Plot {
+    pub(crate) world: World,
+    pub(crate) relay: Id,
+    pub(crate) payer: Adversary,
+    pub(crate) payee: Adversary,
+    pub(crate) secret: SecretKey,
 }
 
 impl Plot {
     /// Five are promised along the way, and no resolve has been shown.
-    fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
+        let plot = Self::begin_with(Manner::Agree);
+        assert_eq!(plot.payee.promised().map(|promise| promise.capacity), Some(ton(5)));
+        plot
+    }
+
+    /// As [`Self::begin`], with a payee that may leave the promise without an agreement.
+    pub(crate) fn begin_with(manner: Manner) -> Self {
         let mut world = World::seeded(61);
         let relay = world.add(Plan::relay("relay"));
         let mut payer = Adversary::with_channel(&mut world, "payer", relay, ton(10), ton(10));
@@ -39,12 +46,12 @@ impl Plot {
         let open = Intent::Open { conditional, action };
         payer.go(&mut world, &open).expect("the relay takes the promise");
         let mut plot = Self { world, relay, payer, payee, secret };
+        plot.payee.manner = manner;
         plot.wait(5_000);
-        assert_eq!(plot.payee.promised().map(|promise| promise.capacity), Some(ton(5)));
         plot
     }
 
-    fn wait(&mut self, ms: u64) {
+    pub(crate) fn wait(&mut self, ms: u64) {
         let until = self.world.now().plus_ms(ms);
         while self.world.now() < until {
             self.payer.listen(&mut self.world, 250);
@@ -52,26 +59,26 @@ impl Plot {
         }
     }
 
-    fn key(&self) -> PublicKey {
+    pub(crate) fn key(&self) -> PublicKey {
         self.secret.public()
     }
 
-    fn resolve(&self, amount: Nano) -> Verified {
+    pub(crate) fn resolve(&self, amount: Nano) -> Verified {
         Resolve::sign(amount, &self.secret).verified(&self.key()).expect("our own signature")
     }
 
-    fn claim(&mut self, amount: Nano) -> Result<(), String> {
+    pub(crate) fn claim(&mut self, amount: Nano) -> Result<(), String> {
         let action = Action::CloseVirtual { key: self.key(), state: *self.resolve(amount) };
         self.payee.request(&mut self.world, action)
     }
 
-    fn pay(&mut self, amount: Nano) -> Result<(), String> {
+    pub(crate) fn pay(&mut self, amount: Nano) -> Result<(), String> {
         let close = Intent::Close { key: self.key(), resolve: self.resolve(amount) };
         self.payer.go(&mut self.world, &close)
     }
 
     /// What the relay has been asked to be paid by the payer.
-    fn asked(&self) -> Vec<Nano> {
+    pub(crate) fn asked(&self) -> Vec<Nano> {
         let amounts = self.payer.requests.iter().filter_map(|action| match action {
             Action::CloseVirtual { state, .. } => Some(state.amount),
             _ => None,
@@ -80,7 +87,7 @@ impl Plot {
     }
 
     /// The relay can lose nothing, whatever the two do now.
-    fn covered(&mut self) {
+    pub(crate) fn covered(&mut self) {
         let (payer, payee) = (self.payer.id, self.payee.id);
         let incoming = self.world.channel(self.relay, payer).expect("a channel");
         let outgoing = self.world.channel(self.relay, payee).expect("a channel");
@@ -160,4 +167,4 @@ fn a_payment_that_was_refused_stays_reserved_for_it_has_no_deadline() {
 }
 
 /// Life of the last promise.
-const LAST_SECS: u32 = 54_060;
+pub(crate) const LAST_SECS: u32 = 54_060;

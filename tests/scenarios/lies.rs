@@ -41,7 +41,7 @@ fn hop(world: &World, target: Id) -> Hop {
 }
 
 /// As [`refused`], with something honest after it: the channel still works, and the next lie is not taken for this one.
-fn refused_but_goes_on(
+pub(crate) fn refused_but_goes_on(
     world: &mut World,
     mallory: &mut Adversary,
     lie: &ProposeAction,

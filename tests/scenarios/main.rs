@@ -1,6 +1,7 @@
 //! What this node guarantees, told as stories, and held to in thousands of random worlds.
 
 mod bites;
+mod claims;
 mod collusion;
 mod disputes;
 mod floods;

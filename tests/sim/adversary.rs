@@ -40,6 +40,8 @@ pub struct Adversary {
     pub manner: Manner,
     /// Gives no lock away.
     pub keeps_lock: bool,
+    /// The last lock that the victim has asked for.
+    pub asked_lock: i64,
     /// Every answer is noise.
     pub babble: bool,
     /// Proposals it was sent, as bytes of the whole query, oldest first.
@@ -92,6 +94,7 @@ impl Adversary {
             channel: None,
             manner: Manner::Agree,
             keeps_lock: false,
+            asked_lock: 0,
             babble: false,
             proposals: Vec::new(),
             requests: Vec::new(),
@@ -273,7 +276,10 @@ impl Adversary {
                 self.requests.push(action);
                 Some(decision(true))
             }
-            Query::RequestChannelLock { lock, .. } => Some(decision(!lock || !self.keeps_lock)),
+            Query::RequestChannelLock { lock_id, lock, .. } => {
+                self.asked_lock = lock_id;
+                Some(decision(!lock || !self.keeps_lock))
+            }
             Query::IsChannelUnlocked { .. } => Some(decision(true)),
             Query::ProposeChannelConfig(_) => Some(Answer::ChannelConfig(ChannelConfig {
                 ok: true,
