@@ -97,7 +97,7 @@ pub struct Pending {
 }
 
 /// Money that an old or refused state of ours can still claim on chain (safety.md N2, N3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Shadow {
     pub key: PublicKey,
     pub held: Nano,
