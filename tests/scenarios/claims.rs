@@ -82,6 +82,20 @@ fn of_several_resolves_the_highest_is_paid_in_whatever_order_they_come() {
 }
 
 #[test]
+fn a_payee_may_claim_what_the_payer_has_paid_for_and_no_more() {
+    let mut plot = Plot::begin();
+    plot.payee.keeps_lock = true;
+    assert_eq!(plot.claim(Nano(1)), Ok(()));
+    assert_eq!(plot.pay(ton(5)), Ok(()), "more than the payee has asked for yet");
+
+    assert_eq!(plot.claim(ton(5)), Ok(()), "the relay keeps nothing of it");
+    plot.payee.keeps_lock = false;
+    plot.wait(30_000);
+    assert_eq!(plot.paid(), ton(5));
+    plot.covered();
+}
+
+#[test]
 fn a_resolve_counts_before_the_promise_is_agreed_to_and_after_it_was_given_up() {
     let mut plot = Plot::begin_with(Manner::Silent);
     assert_eq!(plot.payee.promised(), None, "offered and not agreed to");

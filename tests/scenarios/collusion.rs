@@ -166,5 +166,24 @@ fn a_payment_that_was_refused_stays_reserved_for_it_has_no_deadline() {
     plot.covered();
 }
 
+#[test]
+fn of_several_payments_that_were_refused_the_largest_stays_reserved() {
+    let mut plot = Plot::begin();
+    plot.payee.manner = Manner::RefusePayment("no");
+    for amount in [Nano(1), ton(1), ton(3)] {
+        assert_eq!(plot.claim(amount), Ok(()));
+        plot.wait(20_000);
+    }
+    plot.payer.listen(&mut plot.world, (u64::from(LAST_SECS) + 600) * 1_000);
+    plot.payee.manner = Manner::Agree;
+    plot.wait(60_000);
+
+    assert_eq!(plot.payee.promised(), None);
+    let (relay, payee) = (plot.relay, plot.payee.id);
+    assert_eq!(plot.world.balance(relay, payee), ton(7), "only one of the three can be shown");
+    assert_eq!(plot.pay(ton(3)), Ok(()));
+    plot.covered();
+}
+
 /// Life of the last promise.
 pub(crate) const LAST_SECS: u32 = 54_060;

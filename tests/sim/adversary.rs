@@ -27,6 +27,8 @@ pub enum Manner {
     Agree,
     /// Says no, for this reason, and keeps what it was sent.
     Refuse(&'static str),
+    /// Says no, for this reason, to what would pay it.
+    RefusePayment(&'static str),
     /// Says nothing.
     Silent,
 }
@@ -262,13 +264,17 @@ impl Adversary {
             }
             Query::ProposeAction(proposal) => {
                 self.proposals.push(bytes.to_vec());
+                let pays = matches!(proposal.action, Action::ConfirmClose { .. });
                 match self.manner {
+                    Manner::RefusePayment(_) if !pays => Some(self.agree(now, &proposal)),
                     Manner::Agree => Some(self.agree(now, &proposal)),
-                    Manner::Refuse(reason) => Some(Answer::ProposalDecision {
-                        agreed: false,
-                        reason: reason.to_owned(),
-                        signed_state: None,
-                    }),
+                    Manner::Refuse(reason) | Manner::RefusePayment(reason) => {
+                        Some(Answer::ProposalDecision {
+                            agreed: false,
+                            reason: reason.to_owned(),
+                            signed_state: None,
+                        })
+                    }
                     Manner::Silent => None,
                 }
             }

@@ -70,8 +70,8 @@ impl Thieves {
     pub fn begin(seed: u64) -> Self {
         let mut world = World::seeded(seed);
         let relay = world.add(Plan::relay("relay"));
-        let payer = Adversary::with_channel(&mut world, "payer", relay, ton(10), ton(10));
-        let payee = Adversary::with_channel(&mut world, "payee", relay, ton(10), ton(10));
+        let payer = Adversary::with_channel(&mut world, "payer", relay, DEPOSIT, DEPOSIT);
+        let payee = Adversary::with_channel(&mut world, "payee", relay, DEPOSIT, DEPOSIT);
         let shown = vec![(Nano::ZERO, Conditionals::new())];
         Self { world, relay, payer, payee, plots: Vec::new(), shown, read: 0, unread: Vec::new() }
     }
@@ -204,9 +204,10 @@ impl Thieves {
     }
 
     fn change_manner(&mut self) -> String {
-        self.payee.manner = match self.world.rng.u32(..4) {
+        self.payee.manner = match self.world.rng.u32(..5) {
             0 => Manner::Refuse("no"),
-            1 => Manner::Silent,
+            1 => Manner::RefusePayment("no"),
+            2 => Manner::Silent,
             _ => Manner::Agree,
         };
         self.payee.keeps_lock = self.world.rng.u32(..5) == 0;
@@ -277,6 +278,11 @@ impl Thieves {
             let (goes, comes) = (Nano(goes), Nano(comes));
             return Err(format!("{goes} can go out, {comes} can come in"));
         }
+        let shown = self.world.channel(self.relay, self.payee.id).map_or(0, |c| c.balance.0);
+        if shown + goes > DEPOSIT.0 {
+            let (shown, goes) = (Nano(shown), Nano(goes));
+            return Err(format!("{goes} of {DEPOSIT} can go out, {shown} is shown as free"));
+        }
         Ok(())
     }
 
@@ -331,3 +337,6 @@ fn promised(proposal: &ProposeAction, open: &channel::tl::OpenVirtual) -> Option
     let hash = &state.state.data.conditionals;
     UpdateProof::parse(proposal.conditionals.as_ref(), hash).ok()?.get(&open.channel_key).ok()?
 }
+
+/// Of each side in both channels.
+const DEPOSIT: Nano = Nano(10_000_000_000);

@@ -96,8 +96,21 @@ pub struct Pending {
     pub conditionals: Conditionals,
 }
 
-/// Money that an old or refused state of ours can still claim on chain (safety.md N2, N3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// Money that an old or refused state of ours can still claim on chain, beyond what the newest one gives (safety.md
+/// N2, N3, N26).
+///
+/// Our own newer state alone corrects nothing: a contract counts what a side has signed only if the other side shows
+/// or acknowledges it, and the network's first contract lets whoever begins show any state of ours that it holds.
+/// So the peer can take the best of all that it holds: `sent`, and of each promise that is not dead the whole, for it
+/// may have kept a resolve back. One state and never several: what each gives differs from the newest by
+///
+/// * a promise that was removed or refused: all of it, until it is dead;
+/// * a promise that was closed: what was not paid of it, until it is dead; nothing if all of it was paid, which is how
+///   honest payments end, so that they cost no room;
+/// * a payment that was refused: what it pays, for ever, until a later one for the same key is taken.
+///
+/// The sum of these is therefore never less than what any one state gives more than the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shadow {
     pub key: PublicKey,
     pub held: Nano,
@@ -293,9 +306,7 @@ impl Channel {
         self.shadows.iter().map(|s| s.until.at().plus_ms(1)).min()
     }
 
-    /// Keeps back what states of ours that came before a change still give away, beyond what is given away after it
-    /// (safety.md N2, N3, N26). A state that carries a conditional gives all of it until its deadline, whatever it
-    /// was closed over later: the peer shows the older state and a resolve that it had kept.
+    /// Keeps back what states of ours with this conditional give away beyond the `paid` that came of it ([`Shadow`]).
     pub(crate) fn with_shadow(&self, conditional: &Conditional, paid: Nano) -> Arc<[Shadow]> {
         let held = conditional.held().unwrap_or(Nano::MAX).saturating_sub(paid);
         let until = dead_after(conditional.deadline);
@@ -303,11 +314,12 @@ impl Channel {
     }
 
     pub(crate) fn shadowed_by(&self, shadow: Shadow) -> Arc<[Shadow]> {
-        let mut shadows = self.shadows.to_vec();
-        if shadow.held != Nano::ZERO && !shadows.contains(&shadow) {
-            shadows.push(shadow);
-        }
-        shadows.into()
+        // Of several tries to pay for one key, at most one can ever count.
+        let same = |other: &Shadow| other.key == shadow.key && other.until == shadow.until;
+        let most = self.shadows.iter().filter(|other| same(other)).map(|other| other.held).max();
+        let shadow = Shadow { held: shadow.held.max(most.unwrap_or_default()), ..shadow };
+        let others = self.shadows.iter().filter(|other| !same(other)).copied();
+        others.chain((shadow.held != Nano::ZERO).then_some(shadow)).collect()
     }
 }
 

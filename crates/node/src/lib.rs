@@ -14,8 +14,6 @@
     )
 )]
 extern crate alloc;
-#[cfg(test)]
-extern crate std;
 
 mod command;
 pub mod config;

@@ -1,6 +1,9 @@
 //! What a peer asks of us, and what we answer (protocol.md 4.2).
 
-use alloc::string::{String, ToString};
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
 
 use channel::{
     accept::{Accepted, Bounds, Refusal},
@@ -318,6 +321,10 @@ impl Node {
             Some(_) => {}
         }
         let mut paid = known.clone();
+        if paid.resolve.is_none_or(|best| best.amount < resolve.amount) {
+            // What was paid for may be claimed by the next hop.
+            paid.resolve = resolve.verified(&conditional.key);
+        }
         if let Some(leg) = paid.incoming.as_mut() {
             leg.state = LegState::Paid;
         }
@@ -447,11 +454,14 @@ impl Node {
 
     /// All of `keys` that are ours to ask about; used when a peer comes back.
     pub(crate) fn ask_again(&mut self, key: &PublicKey) {
-        self.dirty_asks.insert(*key);
+        if !self.dirty_asks.contains(key) {
+            self.dirty_asks.push(*key);
+        }
     }
 
     pub(crate) fn ask_all(&mut self) {
-        for key in core::mem::take(&mut self.dirty_asks) {
+        let keys: Vec<PublicKey> = core::mem::take(&mut self.dirty_asks);
+        for key in keys {
             self.ask(&key);
         }
     }
