@@ -19,7 +19,7 @@ function run(program: string, ...args: string[]): string {
 
 /** What npm says about the package; it asks no registry. */
 function npm(...args: string[]): unknown {
-  return JSON.parse(run('npm', ...args, '--json', '--ignore-scripts', '--offline', '--no-audit', '--no-fund'))
+  return JSON.parse(run('npm', ...args, '--json', '--loglevel=warn', '--ignore-scripts', '--offline', '--no-audit', '--no-fund'))
 }
 
 before(() => {
