@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Channel, ton } from './lib/channel.mjs'
-import { accepts, refuses } from './lib/expect.mjs'
+import { accepts, op, refuses } from './lib/expect.mjs'
+import { openJettonChannel } from './lib/jetton.mjs'
 import { dictionaryOf, promises, resolvesOf } from './lib/promises.mjs'
 import * as cells from './lib/cells.mjs'
 import { internal } from './lib/world.mjs'
@@ -82,6 +83,52 @@ test('a foreign currency that came by mistake goes to A, also when there is noth
     await channel.world.send(internal({ from: channel.stranger, to: channel.address, value: ton('1'), bounce: false, extra: { 9: 50n } }))
     await accepts(() => channel.close({}))
     assert.deepEqual([got(channel, channel.a), got(channel, channel.b), got(channel, channel.a, 9)], [deposit, deposit, 50n])
+  }
+})
+
+/** Dust of many kinds that somebody sends, two in a message at most. */
+async function strew(channel, kinds) {
+  for (let id = 1; id <= kinds; id += 2) {
+    const extra = id < kinds ? { [id]: 1n, [id + 1]: 1n } : { [id]: 1n }
+    await channel.world.send(internal({ from: channel.stranger, to: channel.address, value: ton('0.001'), bounce: false, extra }))
+  }
+  for (let id = 1; id <= kinds; id += 1) assert.equal(channel.world.extra(channel.address, id), 1n)
+}
+
+test('no dust of any number of kinds stops a close, a finish or a commit', async () => {
+  const reach = {
+    extra: [open, 1000n, 500n],
+    TON: [options => Channel.opened(options), ton('10'), ton('5')],
+    jetton: [options => openJettonChannel(options), 10_000n, 5_000n],
+  }
+  for (const [kind, [opened, shareA, shareB]] of Object.entries(reach)) {
+    for (const kinds of [1, 2, 3, 40]) {
+      const channel = await opened()
+      await strew(channel, kinds)
+      const there = channel.world.snapshot()
+      await accepts(() => channel.commit({ withdrawA: 10n, withdrawB: 10n }, { value: ton('0.4') }))
+      channel.world.restore(there)
+      for (const end of [() => channel.close({}), () => channel.finish()]) {
+        channel.world.restore(there)
+        if (end.toString().includes('finish')) {
+          await accepts(() => channel.start({ byA: true }))
+          channel.world.now += channel.terms.quarantine + channel.terms.settle
+        }
+        channel.world.inbox.clear()
+        await accepts(end)
+        const of = (who, deposit) => {
+          if (kind === 'jetton') return channel.jetton.balanceOf(who) - 1_000_000n + deposit
+          return kind === 'extra' ? got(channel, who) : channel.world.tonReceivedBy(who)
+        }
+        assert.equal(of(channel.b, 5_000n), shareB)
+        if (kind === 'TON') assert.ok(of(channel.a) > shareA)
+        else assert.equal(of(channel.a, 10_000n), shareA)
+        assert.ok(channel.world.receivedBy(channel.a).some(message => op(message) === cells.OP.closed), 'A hears of the end')
+        // What one message can carry goes to A.
+        assert.equal(got(channel, channel.a, 1), 1n)
+        if (kinds > 1) assert.equal(got(channel, channel.a, 2), 1n)
+      }
+    }
   }
 })
 

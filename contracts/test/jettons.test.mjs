@@ -5,7 +5,7 @@ import core from '@ton/core'
 import * as cells from './lib/cells.mjs'
 import { Channel, currencies, ton } from './lib/channel.mjs'
 import { accepts, op, refuses } from './lib/expect.mjs'
-import { Jetton, OP, fund, jettonChannel, openJettonChannel } from './lib/jetton.mjs'
+import { GOVERNED, Jetton, OP, STANDARD, fund, jettonChannel, openJettonChannel } from './lib/jetton.mjs'
 import { dictionaryOf, promises, resolvesOf } from './lib/promises.mjs'
 import { internal, person } from './lib/world.mjs'
 
@@ -135,7 +135,7 @@ test('a channel whose wallet was never told can ask again', async () => {
   assert.deepEqual(receipt.sent.map(op), [0x2c76b973, cells.OP.excess])
   const ask = receipt.sent[0]
   assert.ok(ask.info.dest.equals(Channel.master))
-  assert.equal(ask.info.value.coins, ton('0.03'))
+  assert.equal(ask.info.value.coins, ton('0.03') + ton('0.15') - ton('0.092'))
   await channel.learnWallet()
   await refuses(channel, 128, () => channel.claim(true))
 })
@@ -220,7 +220,7 @@ test('minted jettons without a sender are credited, and the TON that is left goe
 
 test('jettons of another kind go back', async () => {
   const channel = await openJettonChannel()
-  const foreign = await new Jetton(channel.world, 'a foreign jetton').deploy()
+  const foreign = await Jetton.deployed(channel.world, STANDARD, 'a foreign jetton')
   await foreign.mint(channel.stranger, 500n)
   const before = channel.world.data(channel.address).hash().toString('hex')
   const payload = cells.topUpMessage(true)
@@ -231,7 +231,7 @@ test('jettons of another kind go back', async () => {
 
 test('jettons that come to a TON channel go back', async () => {
   const channel = await Channel.opened()
-  const foreign = await new Jetton(channel.world).deploy()
+  const foreign = await Jetton.deployed(channel.world)
   await foreign.mint(channel.stranger, 500n)
   await foreign.transfer(channel.stranger, channel.address, 200n, { forward: ton('0.06'), value: ton('0.15') })
   assert.equal(foreign.balanceOf(channel.stranger), 500n)
@@ -266,6 +266,55 @@ test('shares that the jetton wallet refuses when the channel closes stay claimab
   await accepts(() => channel.claim(true))
   assert.deepEqual(owned(channel), [998_000n, 1_002_000n, 0n])
   await refuses(channel, 128, () => channel.claim(true))
+})
+
+test('the TON of a refused transfer goes to the side that the jettons are for, also after closing', async () => {
+  const channel = await openJettonChannel()
+  channel.jetton.freeze(channel.address)
+  const { world } = channel
+  const reserve = channel.balance
+  world.inbox.clear()
+  await accepts(() => channel.commit({ withdrawB: 500n }, { value: ton('0.25') }))
+  assert.equal(channel.balance, reserve)
+  assert.ok(world.tonReceivedBy(channel.b) > ton('0.11'))
+  world.inbox.clear()
+  await accepts(() => channel.close({ seqnoA: 2, seqnoB: 2 }))
+  assert.equal(channel.balance, 0n)
+  for (const who of [channel.a, channel.b]) assert.ok(world.tonReceivedBy(who) > ton('0.09'))
+})
+
+test('what a recipient\'s wallet refuses stays in the channel\'s wallet, and neither side can claim it', async () => {
+  for (const end of ['commit', 'close']) {
+    const channel = await openJettonChannel({ kind: GOVERNED })
+    await channel.jetton.setStatus(channel.b, 2)
+    await accepts(() => channel[end]({ withdrawB: 5_000n, ...(end === 'close' && { withdrawB: undefined }) }, { value: ton('0.4') }))
+    assert.equal(channel.jetton.balanceOf(channel.b), 995_000n)
+    assert.ok(channel.jetton.balanceOf(channel.address) >= 5_000n)
+    assert.deepEqual(claims(channel), [0n, 0n])
+    for (const isA of [true, false]) await refuses(channel, 128, () => channel.claim(isA))
+  }
+})
+
+test('the jettons of a side that come before the channel knows its wallet are never those of the other', async () => {
+  for (const isA of [true, false]) {
+    const channel = await jettonChannel()
+    // The master is slow: the request is on its way still.
+    await channel.world.deliver(internal({ from: channel.a, to: channel.address, value: ton('0.6'), bounce: false, init: channel.init, body: cells.initMessage({ id: channel.id, isA: true, key: channel.keyA }) }))
+    const early = (amount, options) => fund(channel, isA, amount, options)
+    // With enough TON they come back.
+    await early(100n, { forward: ton('0.06'), value: ton('0.2') })
+    assert.deepEqual(owned(channel), [1_000_000n, 1_000_000n, 0n])
+    // With less the wallet refuses, and its refusal may be late.
+    const refused = core.beginCell().storeUint(0xffffffff, 32).storeUint(OP.transfer, 32)
+    const notified = await channel.notify(70n, { from: channel.wallet, sender: isA ? channel.a : channel.b, payload: cells.topUpMessage(isA) })
+    const back = notified.sent[0].body.beginParse().skip(32)
+    refused.storeUint(back.loadUintBig(64), 64).storeCoins(back.loadCoins())
+    await channel.send(cells.takeWalletMessage(channel.wallet), { from: channel.jetton.master })
+    const bounced = internal({ from: channel.wallet, to: channel.address, value: ton('0.02'), body: refused.endCell(), bounce: false })
+    bounced.info.bounced = true
+    await channel.world.send(bounced)
+    assert.deepEqual(claims(channel), isA ? [70n, 0n] : [0n, 70n])
+  }
 })
 
 test('a claim is paid for by who asks for it, and is only for jettons', async () => {

@@ -3,6 +3,7 @@
 // `cargo xtask test` starts the demo and these tests with RILL_PAGE, its address, and RILL_CHROMIUM.
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 
 import { Visitor, launch } from './visitor.mjs'
@@ -154,13 +155,91 @@ test('what is spent cannot be spent again', async () => {
   accounted(now)
 })
 
+/** Sends coins to an account, as the demo's faucet does. */
+async function send(account, nano) {
+  const { faucet } = await (await fetch(`${RILL_PAGE}demo.json`)).json()
+  const body = JSON.stringify({ address: account, amount: String(nano) })
+  const answer = await fetch(faucet, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+  assert.ok(answer.ok, await answer.text())
+}
+
+test('the lines of the README work as they are printed', async () => {
+  const { invitation, shop } = await (await fetch(`${RILL_PAGE}demo.json`)).json()
+  const { articles } = await (await fetch(shop, { headers: { accept: 'application/json' } })).json()
+  const readme = readFileSync(new URL('../../web/README.md', import.meta.url), 'utf8')
+  const lines = /```ts\n([\s\S]*?)```/.exec(readme)[1]
+    .replace(/^import (.*) from 'rill-ton'$/m, "const $1 = await import('/rill-ton/index.js')")
+    .replace('rill://…', invitation)
+    .replace('https://news.example/article/1', articles[0].url)
+  const page = await visitor.context.newPage()
+  page.on('console', async (said) => {
+    const [words, address] = await Promise.all(said.args().map((value) => value.jsonValue()))
+    if (words !== 'send test coins to') return
+    const { account } = await page.evaluate(async (text) => (await import('/rill-ton/index.js')).readAddress(text), address)
+    await send(account, 11n * TON)
+  })
+  await page.goto(`${RILL_PAGE}demo.json`)
+  const text = await page.evaluate(`(async () => { const passphrase = 'mine'; ${lines}; return article.text() })()`)
+  assert.ok(text.length > 100)
+})
+
+test('the coins that an error asks for are exactly what opening takes', async () => {
+  const tab = await visitor.open()
+  await tab.ready()
+  const ask = () =>
+    tab.page.evaluate(async () => {
+      const { node } = globalThis.rill
+      const { channel, code, missing } = await node.openChannel(node.relay, 1_000_000_000n).then(
+        (channel) => ({ channel }),
+        ({ code, missing }) => ({ code, missing }),
+      )
+      return { channel, code, missing, account: (await node.snapshot()).wallet.address }
+    })
+  const balance = (nano) => tab.page.evaluate((nano) => globalThis.rill.node.waitForCoins(nano), String(nano))
+
+  const first = await ask()
+  assert.equal(first.code, 'insufficient_balance')
+  const needed = BigInt(first.missing.amount)
+  await send(first.account, needed - 1n)
+  await balance(needed - 1n)
+  assert.deepEqual((await ask()).missing, { ...first.missing, amount: '1' })
+  await send(first.account, 1n)
+  await balance(needed)
+  const { channel } = await ask()
+  assert.equal(channel.phase, 'open')
+  assert.equal(channel.deposited, String(TON))
+})
+
+test('a page that opens its node twice has one, and lets it go with the last', async () => {
+  const tab = await visitor.open()
+  await tab.ready()
+  const { invitation, passphrase } = await (await fetch(`${RILL_PAGE}demo.json`)).json()
+  const seen = await tab.page.evaluate(async (options) => {
+    const { openNode } = await import('/rill-ton/index.js')
+    const codeOf = (asked) => asked.then(() => 'none', ({ code, moneyMayHaveMoved }) => `${code} ${moneyMayHaveMoved}`)
+    const [again, more] = await Promise.all([openNode(options), openNode(options)])
+    const { node } = globalThis.rill
+    const same = [again, more].every(({ session }) => session === node.session)
+    const wrong = await codeOf(openNode({ ...options, passphrase: 'wrong' }))
+    await node.close()
+    await again.close()
+    const alive = (await more.snapshot()).node.length
+    await more.close()
+    const fresh = await openNode(options)
+    const anew = fresh.session !== node.session
+    await fresh.close()
+    return { same, wrong, alive, anew }
+  }, { invitation, passphrase })
+  assert.deepEqual(seen, { same: true, wrong: 'wrong_passphrase false', alive: 64, anew: true })
+})
+
 test('a deposit larger than the wallet is refused with the numbers', async () => {
   const tab = await visitor.open()
   await tab.ready()
   await tab.getCoins()
   await tab.part('deposit').fill('1000000')
   await tab.part('open-channel').click()
-  assert.match(await tab.error('insufficient_balance'), /1000000 TON/)
+  assert.match(await tab.error('insufficient_balance'), /1000000\.58 TON are needed.*999985\.58 TON or more to 0Q/s)
 })
 
 test('a relay that goes down is shown, and the page goes on when it is back', async () => {

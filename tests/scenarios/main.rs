@@ -6,6 +6,7 @@ mod collusion;
 mod disputes;
 mod floods;
 mod lies;
+mod long_run;
 mod money;
 mod noise;
 mod on_chain;

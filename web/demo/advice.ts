@@ -6,6 +6,8 @@ const ADVICE: Record<ErrorCode, readonly [title: string, next: string]> = {
   bad_challenge: ['The shop sent a demand that cannot be trusted', 'Tell the shop. Do not pay it in another way.'],
   bad_request: ['This cannot be used', 'Check what was typed or pasted and try again.'],
   budget_exceeded: ['It costs more than the limit', 'Raise “Pay at most” above, if it is worth it to you.'],
+  chain_unreachable: ['The chain is not in sight', 'The page keeps trying. Check that the relay and its liteserver are running.'],
+  channel_refused: ['The relay does not open a channel', 'Ask its operator, or use another relay.'],
   disconnected: ['The node stopped before it answered', 'Try again: nothing is ever done twice.'],
   duplicate: ['This invoice was used before', 'Ask the shop about it, naming the payment below.'],
   expired: ['The invoice has expired', 'Press the button again to get a fresh one. Check that your clock is right.'],

@@ -131,12 +131,7 @@ async function getCoins(): Promise<void> {
 async function openChannel(): Promise<void> {
   const { node } = page
   if (node === null) return
-  const deposit = amount('deposit')
-  const { wallet } = await node.snapshot()
-  if (wallet.balance !== null && BigInt(wallet.balance) < deposit) {
-    throw new RillError('insufficient_balance', `the wallet has ${tons(wallet.balance)}, the deposit is ${tons(deposit)}: get test coins first (step 1)`)
-  }
-  await node.openChannel(node.relay, deposit)
+  await node.openChannel(node.relay, amount('deposit'))
   const kept = await node.kept()
   say(byId('kept'), kept ? 'The browser has promised to keep this page’s data.' : 'The browser may delete this page’s data when space gets short.')
 }

@@ -6,6 +6,8 @@ export type ErrorCode =
   | 'bad_challenge'
   | 'bad_request'
   | 'budget_exceeded'
+  | 'chain_unreachable'
+  | 'channel_refused'
   | 'disconnected'
   | 'duplicate'
   | 'expired'
@@ -41,7 +43,16 @@ export interface ErrorDetails {
   /** False only if it is certain that nothing was paid. */
   readonly moneyMayHaveMoved?: boolean
   readonly paymentId?: string
+  readonly missing?: Missing
   readonly cause?: unknown
+}
+
+/** Coins that have to come first. */
+export interface Missing {
+  /** Decimal string of nano TON: at least this much. */
+  readonly amount: string
+  /** Where to send them, as wallets show addresses. */
+  readonly address: string
 }
 
 /** The only error that this package throws on purpose. */
@@ -52,6 +63,8 @@ export class RillError extends Error {
   readonly retryAfterMs: number | undefined
   readonly moneyMayHaveMoved: boolean
   readonly paymentId: string | undefined
+  /** With `insufficient_balance`, if coins in the wallet would help. */
+  readonly missing: Missing | undefined
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
@@ -60,11 +73,15 @@ export class RillError extends Error {
     this.retryAfterMs = details.retryAfterMs
     this.moneyMayHaveMoved = details.moneyMayHaveMoved ?? false
     this.paymentId = details.paymentId
+    this.missing = details.missing
   }
 }
 
-/** Whatever was thrown, as a {@link RillError}: the node throws plain objects of the same shape. */
-export function asRillError(thrown: unknown): RillError {
+/**
+ * Whatever was thrown, as a {@link RillError}: the node throws plain objects of the same shape. Of anything else only the
+ * caller knows whether it can have moved money.
+ */
+export function asRillError(thrown: unknown, moneyMayHaveMoved = true): RillError {
   if (thrown instanceof RillError) return thrown
   if (typeof thrown === 'object' && thrown !== null && 'code' in thrown && typeof thrown.code === 'string') {
     const plain = thrown as { code: ErrorCode; message?: unknown; retry?: Retry; moneyMayHaveMoved?: unknown }
@@ -77,7 +94,7 @@ export function asRillError(thrown: unknown): RillError {
   const text = thrown instanceof Error ? thrown.message : String(thrown)
   return new RillError('internal', `the node stopped: ${text}; reload the page, it goes on from its last stored state`, {
     retry: 'same',
-    moneyMayHaveMoved: true,
+    moneyMayHaveMoved,
     cause: thrown,
   })
 }

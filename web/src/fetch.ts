@@ -61,6 +61,10 @@ export interface PayingFetchOptions {
  * `insufficient_balance`, `expired`, `payment_failed`, `in_flight`, `verification_failed`, `duplicate`
  */
 export function wrapFetch(provider: PaymentProvider, options: PayingFetchOptions): typeof fetch {
+  const limit: unknown = options?.maxAmount
+  if (typeof limit !== 'bigint' || limit < 0n) {
+    throw new RillError('bad_request', 'wrapFetch needs `maxAmount`: the most that one request may cost, in nano TON as a bigint')
+  }
   const send = options.fetch ?? ((input, init) => fetch(input, init))
   return async (input, init) => {
     const request = new Request(input, init)

@@ -9,6 +9,7 @@ import { RillError, asRillError } from './errors.js'
 import type { ErrorCode } from './errors.js'
 import type { PayingFetchOptions } from './fetch.js'
 import { NOT_FINAL, readRefusal } from './refusal.js'
+import { formatTon } from './ton.js'
 import type { Hex, PaymentProvider, PaymentSummary, Proof } from './types.js'
 import { isOfThisWay, nothingFits, waysTo } from './ways.js'
 import type { Way } from './ways.js'
@@ -88,7 +89,7 @@ export class Purchase {
 
   private async permit(offer: Offer, total: bigint): Promise<void> {
     if (total > this.options.maxAmount) {
-      throw new RillError('budget_exceeded', `nothing was paid: it costs ${total} nano, the limit is ${this.options.maxAmount}`)
+      throw new RillError('budget_exceeded', `nothing was paid: it costs ${formatTon(total)} with fees, the limit is ${formatTon(this.options.maxAmount)}`)
     }
     const refusal = await this.options.onBeforePayment?.(offer, total)
     if (refusal !== undefined) throw new RillError('user_rejected', `nothing was paid: ${refusal}`)

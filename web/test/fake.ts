@@ -92,6 +92,7 @@ export class FakeNode implements PaymentProvider {
   }
 
   async finished(id: string, _timeoutMs: number, signal?: AbortSignal): Promise<PaymentSummary> {
+    signal?.throwIfAborted()
     const kept = this.payments.get(id)
     if (kept === undefined) throw new RillError('not_found', 'nothing is known under this id')
     if (this.arrive !== 'never') {

@@ -35,6 +35,8 @@ void test('npm would publish it under its own name, with the node and without th
   const told = npm('publish', web, '--dry-run') as Record<string, { name: string; files: { path: string }[] }>
   const published = 'files' in told ? (told as unknown as (typeof told)[string]) : told['rill-ton']
   assert.equal(published?.name, 'rill-ton')
+  const manifest = JSON.parse(readFileSync(join(home, 'node_modules/rill-ton/package.json'), 'utf8')) as { private?: boolean }
+  assert.equal(manifest.private, undefined, 'a dry run passes over `private`, a real one does not')
   const paths = published.files.map(({ path }) => path)
   for (const path of ['README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'package.json', 'dist/index.js', 'dist/index.d.ts', 'dist/wasm/core.js', 'dist/wasm/core_bg.wasm']) {
     assert.ok(paths.includes(path), `${path} is missing`)
@@ -51,6 +53,19 @@ void test('what is installed loads in a program, and its wasm has an address of 
     console.log(JSON.stringify([typeof RillError, typeof giveUp, typeof openNode, typeof wrapFetch, existsSync(wasm)]))`
   writeFileSync(join(home, 'program.mjs'), program)
   assert.equal(run('node', 'program.mjs').trim(), '["function","function","function","function",true]')
+})
+
+void test('in a program that is no page the node says what it lacks, and what is wrong with an argument', () => {
+  const program = `
+    import { openNode } from 'rill-ton'
+    const codes = []
+    for (const options of [{ invitation: 'rill://x', passphrase: 'y' }, { invitation: 'rill://x', passphrase: '' }, undefined]) {
+      await openNode(options).catch((error) => codes.push([error.name, error.code, error.moneyMayHaveMoved].join(' ')))
+    }
+    console.log(codes.join(', '))`
+  writeFileSync(join(home, 'nowhere.mjs'), program)
+  const told = run('node', 'nowhere.mjs').trim()
+  assert.equal(told, 'RillError unsupported false, RillError bad_request false, RillError bad_request false')
 })
 
 void test('the lines of the README are good TypeScript against what is installed', () => {

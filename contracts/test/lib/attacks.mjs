@@ -6,13 +6,13 @@
 import assert from 'node:assert/strict'
 import core from '@ton/core'
 import * as cells from './cells.mjs'
-import { Channel, ton } from './channel.mjs'
+import { Channel, currencies, ton } from './channel.mjs'
 import { openJettonChannel, fund, Jetton } from './jetton.mjs'
 import { keyOf } from './keys.mjs'
 import { dictionaryOf, promise, promises, resolvesOf } from './promises.mjs'
-import { cheaperConfig, internal, person } from './world.mjs'
+import { internal, person, repricedConfig } from './world.mjs'
 
-const cheaper = cheaperConfig(6n)
+const cheaper = repricedConfig([1n, 6n])
 
 /** What an attack opens channels with: those that run this code, or the committed one. */
 export const openersOf = code => ({
@@ -223,56 +223,6 @@ export const attacks = [
     },
   },
   {
-    rule: 'C2',
-    name: 'an honest party with proposals under way is fined when it starts',
-    without: ['src/disputes.tolk', 'isNewer = overtaken >= 0;', 'isNewer = overtaken >= 0;\n            if ((overtaken > 2) & (starterIsA != byA)) {\n                theirMark |= FINED;\n            }'],
-    async run({ open }) {
-      const channel = await open()
-      // Two more states of A are under way; B has acknowledged the fifth, and A shows that.
-      await channel.start({ byA: true, theirs: { own: body(5), counterparty: body(5) } })
-      await channel.challenge({ byA: false, theirs: { own: body(7, ton('1')), counterparty: body(5) } })
-      return channel.quarantine.finedA
-    },
-  },
-  {
-    rule: 'C2',
-    name: 'an honest party is fined for an old challenge that a tower has kept',
-    without: ['src/disputes.tolk', '(overtaken > 0) & (starterIsA != byA)', '(overtaken > 0) & (spokeLast != byA)', 'src/disputes.tolk', 'val starterIsA = ', 'val spokeLast = quarantine.byA;\n        val starterIsA = '],
-    async run({ open }) {
-      const channel = await open()
-      await channel.start({ byA: false })
-      // A stranger delivers what A had signed for its tower long ago; B shows what A has acknowledged since.
-      await channel.challenge({ byA: true, theirs: { own: body(5), counterparty: body(5) } })
-      await channel.challenge({ byA: false, theirs: { own: body(9), counterparty: body(9) } })
-      return channel.quarantine.finedA
-    },
-  },
-  {
-    rule: 'C2',
-    name: 'a start from before the last commit is sent again, and its signer is fined for what came later',
-    without: ['src/disputes.tolk', 'assert (own.loadUint(64) >= committedSeqno) throw ERROR_OUTDATED;', 'own.loadUint(64);'],
-    async run({ open }) {
-      const channel = await open()
-      const old = await signedStart(channel)
-      await channel.send(old)
-      await channel.commit({ seqnoA: 5, seqnoB: 5 })
-      return replayed(channel, old)
-    },
-  },
-  {
-    rule: 'C2',
-    name: 'a start that failed is sent again much later, and its signer is fined for what came in between',
-    without: ['src/disputes.tolk', 'assert ((until == 0) | (until >= blockchain.now())) throw ERROR_OUTDATED;', ''],
-    async run({ open }) {
-      const channel = await open()
-      const old = await signedStart(channel, channel.world.now + 600)
-      const failed = await channel.send(old, { value: ton('0.003') })
-      assert.equal(failed.ok, false)
-      channel.world.now += 601
-      return replayed(channel, old)
-    },
-  },
-  {
     rule: 'C3',
     name: 'a state with the largest seqno makes the dispute impossible to finish',
     without: ['src/disputes.tolk', 'min(ofB.loadUint(64) + 1, MAX_SEQNO)', 'ofB.loadUint(64) + 1'],
@@ -329,7 +279,7 @@ export const attacks = [
     rule: 'C4',
     name: 'a share that cannot be paid is dropped, and the channel closes',
     without: [
-      'src/payouts.tolk', 'assert (contract.getOriginalBalance() >= needed) throw ERROR_FEE;', '',
+      'src/payouts.tolk', 'assert (spare >= 0) throw ERROR_FEE;', '',
       'src/payouts.tolk', 'SEND_MODE_PAY_FEES_SEPARATELY | SEND_MODE_BOUNCE_ON_ACTION_FAIL', 'SEND_MODE_PAY_FEES_SEPARATELY | SEND_MODE_IGNORE_ERRORS',
     ],
     async run({ open }) {
@@ -356,7 +306,7 @@ export const attacks = [
     rule: 'C4',
     name: 'a stranger finishes, and takes what is left of the reserve',
     without: [
-      'src/payouts.tolk', 'sendValue(payment.destA, 0, extra, body, SEND_REST);', 'sendValue(sender(), 0, extra, body, SEND_REST);',
+      'src/payouts.tolk', 'sendValue(payment.destA, 0, extra.toLowLevelDict(), body, SEND_REST);', 'sendValue(sender(), 0, extra.toLowLevelDict(), body, SEND_REST);',
       'src/payouts.tolk', '@pure\nfun messageValue', '@pure\nfun sender(): address\n    asm "INMSG_SRC"\n\n@pure\nfun messageValue',
     ],
     async run({ openJetton }) {
@@ -369,7 +319,7 @@ export const attacks = [
   {
     rule: 'C4',
     name: 'rent eats the reserve, and then the share of the side that is paid last',
-    without: ['src/payouts.tolk', 'assert (contract.getOriginalBalance() >= needed) throw ERROR_FEE;', ''],
+    without: ['src/payouts.tolk', 'assert (spare >= 0) throw ERROR_FEE;', ''],
     async run({ open }) {
       const channel = await open()
       channel.world.edit(channel.address, account => { account.storage.balance.coins = ton('14') })
@@ -651,7 +601,7 @@ export const attacks = [
   {
     rule: 'C8',
     name: 'TON that came to a jetton channel by mistake is lost',
-    without: ['src/payouts.tolk', 'sendValue(payment.destA, 0, extra, body, SEND_REST);', ''],
+    without: ['src/payouts.tolk', 'sendValue(payment.destA, 0, extra.toLowLevelDict(), body, SEND_REST);', ''],
     async run({ openJetton }) {
       const channel = await openJetton()
       await channel.world.send(internal({ from: channel.stranger, to: channel.address, value: ton('7'), bounce: false }))
@@ -663,13 +613,30 @@ export const attacks = [
   {
     rule: 'C8',
     name: 'a foreign extra currency that came by mistake is lost',
-    without: ['src/payouts.tolk', 'val extra = extraBalance() == null ? null : extraLeft(payment.currency, shareB);', 'val extra: dict = null;'],
+    without: ['src/payouts.tolk', 'sendExcess(payment.destA, leaving.toLowLevelDict(), SEND_STRAYS);', ''],
     async run({ open }) {
       const channel = await open()
       const stray = internal({ from: channel.stranger, to: channel.address, value: ton('1'), bounce: false, extra: { 9: 50n } })
       await channel.world.send(stray)
       await channel.close({})
       return channel.world.extraReceivedBy(channel.a, 9) < 50n
+    },
+  },
+  {
+    rule: 'C8',
+    name: 'what one side sent too early becomes a claim of the other',
+    without: ['src/jettons.tolk', 'sendJettons(from, amount, sender, sender, isA, 0,', 'sendJettons(from, amount, sender, sender, false, 0,'],
+    async run({ create }) {
+      const channel = await create({ ...currencies.jetton })
+      await channel.deploy()
+      const notified = await channel.notify(70n, { payload: cells.topUpMessage(true) })
+      const returned = notified.sent[0].body.beginParse().skip(32)
+      await channel.learnWallet()
+      const refused = core.beginCell().storeUint(0xffffffff, 32).storeUint(0x0f8a7ea5, 32).storeUint(returned.loadUintBig(64), 64).storeCoins(70n)
+      const bounced = internal({ from: Channel.wallet, to: channel.address, value: ton('0.02'), body: refused.endCell(), bounce: false })
+      bounced.info.bounced = true
+      await channel.world.send(bounced)
+      return channel.storage.claims[1] > 0n
     },
   },
   {
@@ -686,10 +653,10 @@ export const attacks = [
   {
     rule: 'C8',
     name: 'foreign jettons are kept',
-    without: ['src/jettons.tolk', 'sendJettons(from, amount, sender, false, 0, beginCell(), 0, SEND_MODE_CARRY_ALL_REMAINING_MESSAGE_VALUE);', ''],
+    without: ['src/jettons.tolk', 'sendJettons(from, amount, sender, sender, isA, 0, beginCell(), 0, SEND_MODE_CARRY_ALL_REMAINING_MESSAGE_VALUE);', ''],
     async run({ open }) {
       const channel = await open()
-      const foreign = await new Jetton(channel.world).deploy()
+      const foreign = await Jetton.deployed(channel.world)
       await foreign.mint(channel.stranger, 500n)
       await foreign.transfer(channel.stranger, channel.address, 200n, { forward: ton('0.06'), value: ton('0.15') })
       return foreign.balanceOf(channel.stranger) < 500n
@@ -749,6 +716,93 @@ export const attacks = [
       const receipt = await channel.send(settle, { from: tower, value: ton('0.5') })
       const paidBack = channel.world.tonReceivedBy(tower) > ton('0.4')
       return receipt.exitCode !== 0 || !paidBack
+    },
+  },
+  {
+    rule: 'C12',
+    name: 'prices fall, the jetton wallet asks for what it always did, and no claim can be paid',
+    without: ['src/jettons.tolk', 'notice(OP_WITHDRAWN, root.channelId()), along, messageSender());', 'notice(OP_WITHDRAWN, root.channelId()), 0, messageSender());'],
+    async run({ openJetton, cheaper }) {
+      const channel = await openJetton({ config: cheaper })
+      await channel.commit({ withdrawA: 1_000n }, { value: ton('0.02') })
+      await channel.claim(true, { value: ton('5') })
+      return channel.storage.claims[0] > 0n
+    },
+  },
+  {
+    rule: 'C13',
+    name: 'dust of three kinds that leaves with A\'s last message holds all shares back',
+    without: ['src/payouts.tolk', 'repeat (2) {', 'extra = strays;\n            repeat (2) {'],
+    async run({ open }) {
+      const channel = await open()
+      for (const id of [7, 8, 9]) {
+        await channel.world.send(internal({ from: channel.stranger, to: channel.address, value: ton('0.001'), bounce: false, extra: { [id]: 1n } }))
+      }
+      return !(await channel.close({})).ok
+    },
+  },
+  {
+    rule: 'C14',
+    name: 'an honest party with proposals under way is fined when it starts',
+    without: ['src/disputes.tolk', 'isNewer = overtaken >= 0;', 'isNewer = overtaken >= 0;\n            if ((overtaken > 2) & (starterIsA != byA)) {\n                theirMark |= FINED;\n            }'],
+    async run({ open }) {
+      const channel = await open()
+      // Two more states of A are under way; B has acknowledged the fifth, and A shows that.
+      await channel.start({ byA: true, theirs: { own: body(5), counterparty: body(5) } })
+      await channel.challenge({ byA: false, theirs: { own: body(7, ton('1')), counterparty: body(5) } })
+      return channel.quarantine.finedA
+    },
+  },
+  {
+    rule: 'C15',
+    name: 'an honest party is fined for an old challenge that a tower has kept',
+    without: ['src/disputes.tolk', '(overtaken > 0) & (starterIsA != byA)', '(overtaken > 0) & (spokeLast != byA)', 'src/disputes.tolk', 'val starterIsA = ', 'val spokeLast = quarantine.byA;\n        val starterIsA = '],
+    async run({ open }) {
+      const channel = await open()
+      await channel.start({ byA: false })
+      // A stranger delivers what A had signed for its tower long ago; B shows what A has acknowledged since.
+      await channel.challenge({ byA: true, theirs: { own: body(5), counterparty: body(5) } })
+      await channel.challenge({ byA: false, theirs: { own: body(9), counterparty: body(9) } })
+      return channel.quarantine.finedA
+    },
+  },
+  {
+    rule: 'C15',
+    name: 'a start from before the last commit is sent again, and its signer is fined for what came later',
+    without: ['src/disputes.tolk', 'assert (own.loadUint(64) >= committedSeqno) throw ERROR_OUTDATED;', 'own.loadUint(64);'],
+    async run({ open }) {
+      const channel = await open()
+      const old = await signedStart(channel)
+      await channel.send(old)
+      await channel.commit({ seqnoA: 5, seqnoB: 5 })
+      return replayed(channel, old)
+    },
+  },
+  {
+    rule: 'C15',
+    name: 'a start that failed is sent again much later, and its signer is fined for what came in between',
+    without: ['src/disputes.tolk', 'assert ((until == 0) | (until >= blockchain.now())) throw ERROR_OUTDATED;', ''],
+    async run({ open }) {
+      const channel = await open()
+      const old = await signedStart(channel, channel.world.now + 600)
+      const failed = await channel.send(old, { value: ton('0.003') })
+      assert.equal(failed.ok, false)
+      channel.world.now += 601
+      return replayed(channel, old)
+    },
+  },
+  {
+    rule: 'C16',
+    name: 'a state that is cut short is shown, and the dispute can never be finished',
+    without: ['src/disputes.tolk', 'val theirs = fields.loadBody();', 'val theirs = fields.getFirstBits(fields.remainingBitsCount() - 1);\n    fields.skipBits(fields.remainingBitsCount() - 1);'],
+    async run({ open }) {
+      const channel = await open()
+      const state = core.beginCell().storeUint(cells.TAG.state, 32).storeUint(channel.id, 128).storeUint(5, 64).storeCoins(0).storeBit(false).endCell()
+      const stateB = core.beginCell().storeBuffer(channel.keyB.sign(state.hash())).storeRef(state).endCell()
+      await channel.send(cells.startMessage({ id: channel.id, byA: true, key: channel.keyA, stateA: channel.moment(true), stateB }))
+      if (!channel.storage.quarantine) return false
+      channel.world.now += channel.terms.quarantine + channel.terms.settle
+      return (await channel.finish()).exitCode !== 0
     },
   },
 ]

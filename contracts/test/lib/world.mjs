@@ -200,14 +200,24 @@ export class World {
 /** Parameters of a chain's config, by number. */
 export const paramsOf = config => Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), config)
 
-/** The emulator's config with all gas prices divided. */
-export function cheaperConfig(divisor) {
+/**
+ * The emulator's config with its prices multiplied: those of gas, and with `forward` those of messages.
+ *
+ * @param {[bigint, bigint]} factor numerator and denominator
+ */
+export function repricedConfig([times, by], { forward = false } = {}) {
   const config = paramsOf(Cell.fromBase64(defaultConfig))
-  const old = config.get(21).beginParse()
-  const changed = beginCell().storeUint(old.loadUint(8), 8).storeUint(old.loadUintBig(64), 64)
-  changed.storeUint(old.loadUintBig(64) / divisor, 64).storeUint(old.loadUint(8), 8)
-  changed.storeUint(old.loadUintBig(64) / divisor, 64).storeSlice(old)
-  config.set(21, changed.endCell())
+  const scaled = (old, bits) => (old.loadUintBig(bits) * times) / by
+  const gasOf = old => beginCell()
+    // gas_flat_pfx#d1 flat_gas_limit:uint64 flat_gas_price:uint64 gas_prices_ext#de gas_price:uint64 and limits
+    .storeUint(old.loadUint(8), 8).storeUint(old.loadUintBig(64), 64).storeUint(scaled(old, 64), 64)
+    .storeUint(old.loadUint(8), 8).storeUint(scaled(old, 64), 64).storeSlice(old).endCell()
+  // msg_forward_prices#ea lump_price:uint64 bit_price:uint64 cell_price:uint64 and shares
+  const forwardOf = old => beginCell()
+    .storeUint(old.loadUint(8), 8).storeUint(scaled(old, 64), 64).storeUint(scaled(old, 64), 64).storeUint(scaled(old, 64), 64)
+    .storeSlice(old).endCell()
+  for (const number of [20, 21]) config.set(number, gasOf(config.get(number).beginParse()))
+  if (forward) for (const number of [24, 25]) config.set(number, forwardOf(config.get(number).beginParse()))
   return beginCell().storeDictDirect(config).endCell().toBoc().toString('base64')
 }
 

@@ -110,7 +110,7 @@ pub struct Pending {
 /// * a payment that was refused: what it pays, for ever, until a later one for the same key is taken.
 ///
 /// The sum of these is therefore never less than what any one state gives more than the newest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Shadow {
     pub key: PublicKey,
     pub held: Nano,

@@ -62,7 +62,7 @@ pub struct Node {
     pub(crate) earned: Nano,
     step: Step,
     dirty: BTreeSet<Address>,
-    pub(crate) dirty_asks: Vec<PublicKey>,
+    pub(crate) dirty_asks: BTreeSet<PublicKey>,
     dirty_wallet: bool,
     /// Channels whose record changed in this step: the owner is told once.
     told: BTreeSet<Address>,
@@ -119,7 +119,7 @@ impl Node {
             earned: Nano::ZERO,
             step: Step::default(),
             dirty: BTreeSet::new(),
-            dirty_asks: Vec::new(),
+            dirty_asks: BTreeSet::new(),
             dirty_wallet: false,
             told: BTreeSet::new(),
             config,
@@ -165,6 +165,10 @@ impl Node {
                     list.push(decode(&key, &value)?);
                 }
                 Kind::Virtual => virtuals.push(decode(&key, &value)?),
+                Kind::Reserve => {
+                    let part = parts.entry(bytes32(name.get(..32))?).or_default();
+                    part.reserves.push(decode(&key, &value)?);
+                }
                 Kind::Contact => {
                     let contact: Contact = decode(&key, &value)?;
                     self.contacts.insert(contact.node, contact);
@@ -186,7 +190,15 @@ impl Node {
             virtuals.iter().filter_map(|v| Some((v.key, v.action.as_ref()?))).collect();
         let action = |key: &PublicKey| Action::from_bytes(actions.get(key)?).ok();
         for (address, part) in parts {
+            let written = part.reserves.clone();
             let (channel, top_up) = part.channel(address, action)?;
+            // An older record held them: from now on each has one of its own.
+            if channel.shadows.len() != written.len() {
+                let writes = records::reserve_writes(&address, &written, &channel.shadows);
+                self.step.writes.extend(writes);
+                let record = records::encode_channel(&channel, top_up);
+                self.write(Kind::Channel.key(&address), Some(record));
+            }
             self.by_peer.entry(channel.terms.their_key()).or_default().push(address);
             self.slots.insert(address, Slot::new(channel, top_up));
         }
@@ -587,18 +599,24 @@ impl Node {
         }
         let Some(slot) = self.slots.get_mut(address) else { return };
         let was_ready = slot.channel.ready();
-        let reserves = !Arc::ptr_eq(&slot.channel.shadows, &next.shadows);
-        slot.channel = next;
         if theirs.is_some() {
             slot.turn.refused.clear();
         }
-        let is_ready = slot.channel.ready();
-        self.dirty_wallet |= is_ready && !was_ready;
-        if reserves {
-            self.shadow_timer(address);
-        }
+        self.dirty_wallet |= next.ready() && !was_ready;
+        self.set_channel(address, next);
         self.write_channel(address);
         self.touch(address);
+    }
+
+    /// Puts a channel in the place of what it was, and its reserves on disk as far as they differ.
+    pub(crate) fn set_channel(&mut self, address: &Address, next: Channel) {
+        let Some(slot) = self.slots.get_mut(address) else { return };
+        let after = Arc::clone(&next.shadows);
+        let before = core::mem::replace(&mut slot.channel, next).shadows;
+        if !Arc::ptr_eq(&before, &after) {
+            self.step.writes.extend(records::reserve_writes(address, &before, &after));
+            self.shadow_timer(address);
+        }
     }
 
     pub(crate) fn write_channel(&mut self, address: &Address) {
@@ -673,7 +691,7 @@ impl Node {
         {
             if known.ask(self.now).is_some() {
                 slot.asks.entry(key).or_insert_with(|| {
-                    self.dirty_asks.push(key);
+                    self.dirty_asks.insert(key);
                     Default::default()
                 });
             } else if slot.asks.remove(&key).is_some() {

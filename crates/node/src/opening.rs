@@ -496,12 +496,13 @@ impl Node {
 
     /// What the chain shows of a channel.
     pub(crate) fn channel_observed(&mut self, address: &Address, next: Channel) {
-        let Some(slot) = self.slots.get_mut(address) else { return };
+        let Some(slot) = self.slots.get(address) else { return };
         let same = (next.chain, next.ours.deposited, next.ours.withdrawn)
             == (slot.channel.chain, slot.channel.ours.deposited, slot.channel.ours.withdrawn)
             && (next.theirs.deposited, next.theirs.withdrawn)
                 == (slot.channel.theirs.deposited, slot.channel.theirs.withdrawn);
-        slot.channel = next;
+        self.set_channel(address, next);
+        let Some(slot) = self.slots.get_mut(address) else { return };
         if slot.top_up.is_some_and(|top_up| slot.channel.ours.deposited >= top_up.target) {
             slot.top_up = None;
         }

@@ -1,9 +1,10 @@
 //! What is on disk, and how it becomes a node again.
 //!
 //! One record per thing that changes: `n` the node, `c` a channel, `t` its terms, `d` one conditional, `v` a
-//! virtual channel, `p` a contact, `o` an opening, `w` the wallet. Values are postcard after one version byte.
+//! virtual channel, `r` what is reserved for one old state, `p` a contact, `o` an opening, `w` the wallet. Values are
+//! postcard after one version byte.
 
-use alloc::{format, string::String, vec, vec::Vec};
+use alloc::{collections::BTreeSet, format, string::String, vec, vec::Vec};
 
 use channel::{
     amount::Nano,
@@ -18,10 +19,12 @@ use channel::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::node::Corrupt;
+use crate::{io::Writes, node::Corrupt};
 
-/// Layout of every record of this version.
+/// Layout of every record but [`CHANNEL_VERSION`]'s.
 pub(crate) const VERSION: u8 = 1;
+/// Layout of the record of a channel. Before 2 it held all its reserves.
+const CHANNEL_VERSION: u8 = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -30,6 +33,7 @@ pub(crate) enum Kind {
     Terms,
     Conditional,
     Virtual,
+    Reserve,
     Contact,
     Opening,
     Wallet,
@@ -43,6 +47,7 @@ impl Kind {
             Self::Terms => b't',
             Self::Conditional => b'd',
             Self::Virtual => b'v',
+            Self::Reserve => b'r',
             Self::Contact => b'p',
             Self::Opening => b'o',
             Self::Wallet => b'w',
@@ -56,6 +61,7 @@ impl Kind {
             Self::Terms,
             Self::Conditional,
             Self::Virtual,
+            Self::Reserve,
             Self::Contact,
             Self::Opening,
             Self::Wallet,
@@ -79,21 +85,48 @@ pub(crate) fn conditional_key(channel: &Address, ours: bool, key: &PublicKey) ->
     Kind::Conditional.key(&name)
 }
 
+/// Key of one reserve: all of it, since two that are equal are one.
+fn reserve_key(channel: &Address, reserve: &Shadow) -> Vec<u8> {
+    let mut name = channel.to_vec();
+    name.extend_from_slice(&reserve.key.0);
+    name.extend_from_slice(&reserve.until.0.to_be_bytes());
+    name.extend_from_slice(&reserve.held.0.to_be_bytes());
+    Kind::Reserve.key(&name)
+}
+
+/// What changes on disk when a channel's reserves do: only those that come and go.
+pub(crate) fn reserve_writes(channel: &Address, before: &[Shadow], after: &[Shadow]) -> Writes {
+    let (old, new) = (BTreeSet::from_iter(before), BTreeSet::from_iter(after));
+    let gone = old.difference(&new).map(|reserve| (reserve_key(channel, reserve), None));
+    let came =
+        new.difference(&old).map(|reserve| (reserve_key(channel, reserve), Some(encode(reserve))));
+    gone.chain(came).collect()
+}
+
 pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    encode_as(VERSION, value)
+}
+
+fn encode_as<T: Serialize>(version: u8, value: &T) -> Vec<u8> {
     // Only types with hand-made `Serialize` can fail here, and none of ours does.
-    let mut bytes = vec![VERSION];
+    let mut bytes = vec![version];
     bytes.extend(postcard::to_allocvec(value).unwrap_or_default());
     bytes
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, Corrupt> {
-    let unreadable = || Corrupt::Unreadable { key: label(key) };
+    let (_, rest) = versioned(key, bytes, VERSION)?;
+    postcard::from_bytes(rest).map_err(|_| Corrupt::Unreadable { key: label(key) })
+}
+
+/// The version of a record, at most the one that we know, and what it says.
+fn versioned<'a>(key: &[u8], bytes: &'a [u8], known: u8) -> Result<(u8, &'a [u8]), Corrupt> {
     match bytes.split_first() {
-        Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|_| unreadable()),
-        Some((&found, _)) if found > VERSION => {
-            Err(Corrupt::TooNew { found: u32::from(found), known: u32::from(VERSION) })
+        Some((&found, _)) if found > known => {
+            Err(Corrupt::TooNew { found: u32::from(found), known: u32::from(known) })
         }
-        Some(_) | None => Err(unreadable()),
+        Some((&found, rest)) if found > 0 => Ok((found, rest)),
+        Some(_) | None => Err(Corrupt::Unreadable { key: label(key) }),
     }
 }
 
@@ -148,10 +181,35 @@ struct ChannelRecord {
     ours: SideRecord,
     theirs: SideRecord,
     pending: Vec<PendingRecord>,
+    chain: OnChain,
+    increment: Option<bool>,
+    top_up: Option<TopUp>,
+}
+
+/// [`ChannelRecord`] of version 1.
+#[derive(Serialize, Deserialize)]
+struct WithReserves {
+    ours: SideRecord,
+    theirs: SideRecord,
+    pending: Vec<PendingRecord>,
     shadows: Vec<Shadow>,
     chain: OnChain,
     increment: Option<bool>,
     top_up: Option<TopUp>,
+}
+
+impl ChannelRecord {
+    /// The record, and the reserves that an older one brings with it.
+    fn read(key: &[u8], bytes: &[u8]) -> Result<(Self, Vec<Shadow>), Corrupt> {
+        let unreadable = |_| Corrupt::Unreadable { key: label(key) };
+        let (version, rest) = versioned(key, bytes, CHANNEL_VERSION)?;
+        if version >= CHANNEL_VERSION {
+            return Ok((postcard::from_bytes(rest).map_err(unreadable)?, Vec::new()));
+        }
+        let old: WithReserves = postcard::from_bytes(rest).map_err(unreadable)?;
+        let WithReserves { ours, theirs, pending, shadows, chain, increment, top_up } = old;
+        Ok((Self { ours, theirs, pending, chain, increment, top_up }, shadows))
+    }
 }
 
 pub(crate) fn encode_terms(terms: &Terms) -> Vec<u8> {
@@ -174,15 +232,25 @@ pub(crate) fn encode_channel(channel: &Channel, top_up: Option<TopUp>) -> Vec<u8
         change: pending.change.clone(),
         next: pending.next.clone(),
     });
-    encode(&ChannelRecord {
+    let record = ChannelRecord {
         ours: side(&channel.ours),
         theirs: side(&channel.theirs),
         pending: pending.collect(),
-        shadows: channel.shadows.to_vec(),
         chain: channel.chain,
         increment: channel.increment,
         top_up,
-    })
+    };
+    encode_as(CHANNEL_VERSION, &record)
+}
+
+/// As version 1 wrote it.
+#[cfg(test)]
+pub(crate) fn encode_channel_v1(channel: &Channel) -> Vec<u8> {
+    let bytes = encode_channel(channel, None);
+    let (record, _) = ChannelRecord::read(&[], &bytes).unwrap();
+    let ChannelRecord { ours, theirs, pending, chain, increment, top_up } = record;
+    let shadows = channel.shadows.to_vec();
+    encode_as(1, &WithReserves { ours, theirs, pending, shadows, chain, increment, top_up })
 }
 
 /// The parts of one channel as they come off the disk.
@@ -192,6 +260,7 @@ pub(crate) struct Parts {
     pub(crate) terms: Option<Vec<u8>>,
     pub(crate) ours: Vec<Conditional>,
     pub(crate) theirs: Vec<Conditional>,
+    pub(crate) reserves: Vec<Shadow>,
 }
 
 impl Parts {
@@ -204,7 +273,9 @@ impl Parts {
         let name = hex::encode(address);
         let key = Kind::Channel.key(&address);
         let unreadable = || Corrupt::Unreadable { key: label(&key) };
-        let record: ChannelRecord = decode(&key, self.channel.as_deref().unwrap_or_default())?;
+        let bytes = self.channel.as_deref().unwrap_or_default();
+        let (record, mut reserves) = ChannelRecord::read(&key, bytes)?;
+        reserves.extend(self.reserves);
         let terms: TermsRecord = decode(&key, self.terms.as_deref().unwrap_or_default())?;
         let open = parse_boc(&terms.open).map_err(|_| unreadable())?;
         let open = OpenConfig::from_cell(&open).map_err(|_| unreadable())?;
@@ -254,7 +325,7 @@ impl Parts {
             let conditionals = conditionals.clone();
             channel.pending.push(Pending { action, change, next, conditionals }.into());
         }
-        channel.shadows = record.shadows.into();
+        channel.shadows = reserves.into();
         channel.chain = record.chain;
         channel.increment = record.increment;
         Ok((channel, record.top_up))

@@ -1,9 +1,6 @@
 //! What a peer asks of us, and what we answer (protocol.md 4.2).
 
-use alloc::{
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::string::{String, ToString};
 
 use channel::{
     accept::{Accepted, Bounds, Refusal},
@@ -454,14 +451,11 @@ impl Node {
 
     /// All of `keys` that are ours to ask about; used when a peer comes back.
     pub(crate) fn ask_again(&mut self, key: &PublicKey) {
-        if !self.dirty_asks.contains(key) {
-            self.dirty_asks.push(*key);
-        }
+        self.dirty_asks.insert(*key);
     }
 
     pub(crate) fn ask_all(&mut self) {
-        let keys: Vec<PublicKey> = core::mem::take(&mut self.dirty_asks);
-        for key in keys {
+        for key in core::mem::take(&mut self.dirty_asks) {
             self.ask(&key);
         }
     }
