@@ -12,6 +12,7 @@ mod noise;
 mod on_chain;
 mod openings;
 mod patience;
+mod servers;
 mod stories;
 mod strangers;
 mod thieves;

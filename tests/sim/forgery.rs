@@ -148,7 +148,7 @@ impl Adversary {
             AccountView::Active { data, .. } => Storage::from_cell(data).ok(),
             AccountView::Inactive { .. } => None,
         };
-        let next = self.channel().observed(view.block, storage.as_ref());
+        let next = self.channel().observed(world.now(), view.time, storage.as_ref());
         self.channel = Some(next);
         [self.channel().ours.deposited, self.channel().theirs.deposited]
     }

@@ -304,6 +304,11 @@ impl World {
         self.expect_block();
     }
 
+    /// Has a machine's host prove this of an account, whatever the chain says.
+    pub fn show(&mut self, id: Id, view: node::io::ChainView) {
+        self.feed(id, Input::Chain(view));
+    }
+
     /// What a puppet has heard since it was asked last.
     pub fn heard(&mut self, id: Id) -> Vec<(node::io::LinkId, LinkEvent)> {
         match &mut self.machine_mut(id).body {

@@ -132,8 +132,8 @@ impl Shadow {
 /// The contract as last proven.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnChain {
-    /// Masterchain seqno of the proof; 0: never seen.
-    pub block: u32,
+    /// Chain time of the newest proof, unix seconds; 0: never seen.
+    pub time: u32,
     /// The contract is initialised and not in dispute.
     pub open: bool,
     /// It was initialised once and is not any more, or a dispute runs: no value moves again.
@@ -153,7 +153,7 @@ pub struct Channel {
     pub increment: Option<bool>,
 }
 
-/// Seconds by which the clock of the chain may lag behind ours when we wait for a deadline to pass there.
+/// Seconds by which the clock of the chain may differ from ours.
 pub const CHAIN_MARGIN_SECS: u32 = 300;
 
 impl Channel {
@@ -253,17 +253,20 @@ impl Channel {
         Nano(held.saturating_add(self.offered()).saturating_add(self.shadowed()))
     }
 
-    /// Takes over what the contract shows. Older proofs change nothing.
-    pub fn observed(&self, block: u32, storage: Option<&Storage>) -> Self {
-        if block < self.chain.block {
-            return self.clone();
-        }
+    /// Takes over what a proof of the chain time `time` shows of the contract; `now` is our own clock. Older proofs
+    /// change nothing.
+    pub fn observed(&self, now: Time, time: u32, storage: Option<&Storage>) -> Self {
+        let Some(newest) = newest_proof(self.chain.time, time, now) else { return self.clone() };
         let mut next = self.clone();
-        next.chain.block = block;
+        next.chain.time = newest;
         match storage {
             Some(storage) if storage.initialized => {
-                next.chain.open = storage.quarantine.is_none();
-                next.chain.closed = self.chain.closed || storage.quarantine.is_some();
+                let disputed = storage.quarantine.is_some();
+                // Agreements and the end of a dispute leave their seqnos for good: where there are none, nothing of
+                // the kind has happened, and whoever said so before was wrong.
+                let untouched = storage.committed_seqno_a == 0 && storage.committed_seqno_b == 0;
+                next.chain.open = !disputed;
+                next.chain.closed = disputed || (self.chain.closed && !untouched);
                 let (a, b) = if self.terms.we_left {
                     (&mut next.ours, &mut next.theirs)
                 } else {
@@ -283,11 +286,10 @@ impl Channel {
     }
 
     /// The contract stands on chain in a form that this version cannot read: whatever it says, no value moves here.
-    pub fn unreadable(&self, block: u32) -> Self {
+    pub fn unreadable(&self, now: Time, time: u32) -> Self {
+        let Some(newest) = newest_proof(self.chain.time, time, now) else { return self.clone() };
         let mut next = self.clone();
-        next.chain.block = block.max(self.chain.block);
-        next.chain.open = false;
-        next.chain.closed = true;
+        next.chain = OnChain { time: newest, open: false, closed: true };
         next
     }
 
@@ -323,6 +325,18 @@ impl Channel {
     }
 }
 
+/// What counts as the time of the newest proof after one of `time` has come, `seen` being that of the newest so far.
+/// `None`: this one is older.
+///
+/// How new a proof is, is a server's word. One from the future is heeded, since it may be our clock that is wrong and
+/// a dispute must be seen; but no later proof is taken for old because of it.
+pub fn newest_proof(seen: u32, time: u32, now: Time) -> Option<u32> {
+    let latest = now.seconds().saturating_add(CHAIN_MARGIN_SECS);
+    let seen = if seen <= latest { seen } else { 0 };
+    let counts = if time <= latest { time } else { seen };
+    (time >= seen).then_some(counts)
+}
+
 /// When a conditional with this deadline is dead on chain terms, for sure (safety.md N2).
 pub fn dead_after(deadline: Deadline) -> Deadline {
     deadline.plus_secs(CHAIN_MARGIN_SECS)
@@ -330,4 +344,22 @@ pub fn dead_after(deadline: Deadline) -> Deadline {
 
 fn positive(value: i128) -> Nano {
     Nano(u128::try_from(value).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_from_the_future_counts_when_the_clock_comes_to_it_and_not_before() {
+        let now = |secs| Deadline(secs).at();
+        assert_eq!(newest_proof(0, 1_000, now(1_000)), Some(1_000));
+        assert_eq!(newest_proof(1_000, 1_000, now(1_000)), Some(1_000));
+        assert_eq!(newest_proof(1_000, 999, now(1_000)), None);
+        assert_eq!(newest_proof(1_000, 1_300, now(1_000)), Some(1_300));
+        assert_eq!(newest_proof(1_000, 1_301, now(1_000)), Some(1_000));
+        // What counted while our clock was ahead does not count when it is right again.
+        assert_eq!(newest_proof(90_000, 90_000, now(90_000)), Some(90_000));
+        assert_eq!(newest_proof(90_000, 1_000, now(1_000)), Some(1_000));
+    }
 }

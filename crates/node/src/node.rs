@@ -214,9 +214,8 @@ impl Node {
         self.enter_all_unfunded();
         let addresses: Vec<Address> = self.slots.keys().copied().collect();
         for address in addresses {
-            if self.slots.get(&address).is_some_and(|slot| !slot.channel.chain.closed) {
-                self.effect(Effect::Watch(address));
-            }
+            // Closed ones too: a dispute goes on, and what one server said may have been a lie.
+            self.effect(Effect::Watch(address));
             self.shadow_timer(&address);
         }
         let peers: Vec<PublicKey> = self.contacts.keys().copied().collect();
@@ -358,7 +357,7 @@ impl Node {
     fn chain(&mut self, view: ChainView) {
         if view.address == self.wallet.address {
             let before = self.wallet.balance;
-            if let Some(fate) = self.wallet.observed(view.block, view.time, &view.account) {
+            if let Some(fate) = self.wallet.observed(self.now, view.time, &view.account) {
                 self.wallet_settled(fate);
             }
             if before != self.wallet.balance {
@@ -381,11 +380,11 @@ impl Node {
                 } else {
                     String::from("its contract has been closed")
                 };
-                (slot.channel.observed(view.block, storage.as_ref()), why)
+                (slot.channel.observed(self.now, view.time, storage.as_ref()), why)
             }
             Err(error) => {
                 let why = alloc::format!("its contract cannot be read ({error}): update this node");
-                (slot.channel.unreadable(view.block), why)
+                (slot.channel.unreadable(self.now, view.time), why)
             }
         };
         let stops = next.chain.closed && !slot.channel.chain.closed;

@@ -10,7 +10,7 @@ use core::cmp::Reverse;
 use channel::{
     amount::Nano,
     cell::hash,
-    channel::{Channel, Terms},
+    channel::{Channel, Side, Terms},
     contract::{
         Address, Currency, Init, OpenConfig, PaymentConfig, address, initial_data, state_init,
         top_up,
@@ -497,10 +497,13 @@ impl Node {
     /// What the chain shows of a channel.
     pub(crate) fn channel_observed(&mut self, address: &Address, next: Channel) {
         let Some(slot) = self.slots.get(address) else { return };
-        let same = (next.chain, next.ours.deposited, next.ours.withdrawn)
-            == (slot.channel.chain, slot.channel.ours.deposited, slot.channel.ours.withdrawn)
-            && (next.theirs.deposited, next.theirs.withdrawn)
-                == (slot.channel.theirs.deposited, slot.channel.theirs.withdrawn);
+        // A newer proof of the same is not worth a write: whatever is older than it and says something else is older
+        // than the one on disk too.
+        let shown = |channel: &Channel| {
+            let of = |side: &Side| (side.deposited, side.withdrawn);
+            (channel.chain.open, channel.chain.closed, of(&channel.ours), of(&channel.theirs))
+        };
+        let same = shown(&next) == shown(&slot.channel);
         self.set_channel(address, next);
         let Some(slot) = self.slots.get_mut(address) else { return };
         if slot.top_up.is_some_and(|top_up| slot.channel.ours.deposited >= top_up.target) {

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use channel::{
     amount::{Nano, Time},
     cell::{Cell, CellBuilder, CellError, hash, store_coins, to_boc},
+    channel::newest_proof,
     contract::{Address, address, state_init},
     key::{PublicKey, SecretKey},
 };
@@ -64,7 +65,8 @@ pub(crate) struct Wallet {
     /// `None`: the chain was not seen yet.
     seqno: Option<u32>,
     active: bool,
-    block: u32,
+    /// Chain time of the newest proof, unix seconds.
+    seen: u32,
     pub(crate) outgoing: Option<Outgoing>,
     /// The owner was told that the balance is too small.
     pub(crate) warned: bool,
@@ -83,18 +85,15 @@ impl Wallet {
             balance: None,
             seqno: None,
             active: false,
-            block: 0,
+            seen: 0,
             outgoing: None,
             warned: false,
         })
     }
 
     /// Takes the proven account; says when the message on its way is settled.
-    pub(crate) fn observed(&mut self, block: u32, time: u32, view: &AccountView) -> Option<Fate> {
-        if block < self.block {
-            return None;
-        }
-        self.block = block;
+    pub(crate) fn observed(&mut self, now: Time, time: u32, view: &AccountView) -> Option<Fate> {
+        self.seen = newest_proof(self.seen, time, now)?;
         let seqno = match view {
             AccountView::Inactive { balance } => {
                 self.balance = Some(*balance);
