@@ -6,6 +6,8 @@
 //!
 //! Layouts: TON's documentation "ADNL TCP - liteserver".
 
+mod guest;
+
 use alloc::vec::Vec;
 
 use aes::cipher::KeyIvInit;
@@ -15,9 +17,11 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::{
-    key::{LocalKey, Stream, apply_shared, sha256, short_id},
+    key::{LocalKey, PUB_ED25519, Stream, apply_shared, sha256, short_id},
     tl::{Reader, TlError, Writer},
 };
+
+pub use guest::{Guest, NONCE};
 
 /// Bytes of the client's first message.
 pub const HANDSHAKE: usize = 256;
@@ -32,6 +36,9 @@ const QUERY: u32 = 0xb48b_f97a;
 const ANSWER: u32 = 0x0fac_8416;
 const PING: u32 = 0x4d08_2b9a;
 const PONG: u32 = 0xdc69_fb03;
+const AUTHENTICATE: u32 = 0x445b_ab12;
+const AUTHENTICATION_NONCE: u32 = 0xe35d_4ab6;
+const AUTHENTICATION_COMPLETE: u32 = 0xf7ad_9ea6;
 
 /// Why a connection cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -46,6 +53,8 @@ pub enum TcpError {
     FrameLength { length: usize, max: usize },
     #[error("a frame does not match its checksum")]
     Checksum,
+    #[error("the client asks twice who it is, at too great length, or signs what it was not given")]
+    Authentication,
 }
 
 /// Starts a connection to the server with this Ed25519 key. Returns the bytes to send first and the codec for
@@ -225,11 +234,16 @@ pub enum Message {
     Ping(u64),
     /// `tcp.pong random_id:long`
     Pong(u64),
+    /// `tcp.authentificate nonce:bytes`, in TON's own spelling: a client wants to say who it is, see [`Guest`].
+    Authenticate { nonce: Vec<u8> },
+    /// `tcp.authentificationNonce nonce:bytes`
+    Nonce(Vec<u8>),
+    /// `tcp.authentificationComplete key:PublicKey signature:bytes`
+    Authenticated { key: [u8; 32], signature: [u8; 64] },
 }
 
 impl Message {
-    /// Parses a payload. [`TlError::Constructor`] for a message that is not known here, e.g. `tcp.authentificate`;
-    /// ignore those.
+    /// Parses a payload. [`TlError::Constructor`] for a message that is not known here; ignore those.
     pub fn parse(payload: &[u8]) -> Result<Self, TlError> {
         let mut reader = Reader::new(payload);
         let message = match reader.int()? {
@@ -237,6 +251,14 @@ impl Message {
             ANSWER => Self::Answer { id: reader.int256()?, bytes: reader.bytes()?.to_vec() },
             PING => Self::Ping(reader.long()?),
             PONG => Self::Pong(reader.long()?),
+            AUTHENTICATE => Self::Authenticate { nonce: reader.bytes()?.to_vec() },
+            AUTHENTICATION_NONCE => Self::Nonce(reader.bytes()?.to_vec()),
+            AUTHENTICATION_COMPLETE => {
+                reader.expect(PUB_ED25519)?;
+                let (key, signature) = (reader.int256()?, reader.bytes()?);
+                let signature = signature.try_into().map_err(|_| TlError::Value("signature"))?;
+                Self::Authenticated { key, signature }
+            }
             other => return Err(TlError::Constructor(other)),
         };
         reader.finish()?;
@@ -250,6 +272,13 @@ impl Message {
             Self::Answer { id, bytes } => Writer::boxed(ANSWER).int256(id).bytes(bytes).finish(),
             Self::Ping(id) => Writer::boxed(PING).long(*id).finish(),
             Self::Pong(id) => Writer::boxed(PONG).long(*id).finish(),
+            Self::Authenticate { nonce } => Writer::boxed(AUTHENTICATE).bytes(nonce).finish(),
+            Self::Nonce(nonce) => Writer::boxed(AUTHENTICATION_NONCE).bytes(nonce).finish(),
+            Self::Authenticated { key, signature } => Writer::boxed(AUTHENTICATION_COMPLETE)
+                .int(PUB_ED25519)
+                .int256(key)
+                .bytes(signature)
+                .finish(),
         }
     }
 }

@@ -158,10 +158,39 @@ async fn a_ping_is_answered_and_unknown_messages_are_ignored() {
     let devnet = start(Duration::from_secs(3600)).await;
     let mut client = Client::connect(&devnet).await;
     client.send(&[]).await;
-    // tcp.authentificate nonce:bytes
-    client.send(&Writer::boxed(0x445b_ab12).bytes(&[1; 32]).finish()).await;
+    client.send(&Writer::boxed(0xdead_beef).bytes(&[1; 32]).finish()).await;
     client.send(&Message::Ping(77).to_bytes()).await;
     assert_eq!(Message::parse(&client.frame().await.unwrap()), Ok(Message::Pong(77)));
+    devnet.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_says_who_it_is_gets_the_nonce_that_it_waits_for() {
+    let devnet = start(Duration::from_secs(3600)).await;
+    let mut client = Client::connect(&devnet).await;
+    // tcp.authentificate nonce:bytes
+    client.send(&Writer::boxed(0x445b_ab12).bytes(&[1; 32]).finish()).await;
+    // tcp.authentificationNonce nonce:bytes
+    let frame = client.frame().await.unwrap();
+    let mut reader = Reader::new(&frame);
+    reader.expect(0xe35d_4ab6).unwrap();
+    let nonces = [&[1; 32], reader.bytes().unwrap()].concat();
+    reader.finish().unwrap();
+    // tcp.authentificationComplete key:PublicKey signature:bytes
+    let key = adnl::key::LocalKey::from_seed(&[4; 32]);
+    let complete = |signature: &[u8; 64]| {
+        let writer = Writer::boxed(0xf7ad_9ea6).int(0x4813_b4c6).int256(&key.public());
+        writer.bytes(signature).finish()
+    };
+    client.send(&complete(&key.sign(&nonces))).await;
+    assert_eq!(client.masterchain_seqno().await, 1);
+
+    // Who signs something else is sent away.
+    let mut liar = Client::connect(&devnet).await;
+    liar.send(&Writer::boxed(0x445b_ab12).bytes(&[1; 32]).finish()).await;
+    assert!(liar.frame().await.is_some());
+    liar.send(&complete(&key.sign(b"another nonce"))).await;
+    assert_eq!(liar.frame().await, None);
     devnet.stop().await;
 }
 

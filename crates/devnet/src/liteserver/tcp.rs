@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adnl::tcp::{Codec, HANDSHAKE, Message, TcpError, accept};
+use adnl::tcp::{Codec, Guest, HANDSHAKE, Message, NONCE, TcpError, accept};
 use adnl::tl::{TlError, Writer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::OwnedWriteHalf;
@@ -89,7 +89,9 @@ async fn connection(
     let codec = accept(&host.key, &hello)?.with_payload_max(MAX_QUERY);
     let (mut reader, writer) = stream.into_split();
     let (answers, mut answered) = mpsc::channel(MAX_WAITING);
-    let mut connection = Connection { host, codec, writer, answers, waiting: JoinSet::new() };
+    let guest = Guest::default();
+    let mut connection =
+        Connection { host, codec, guest, writer, answers, waiting: JoinSet::new() };
     connection.write(&[]).await?;
 
     let mut buffer = vec![0; 16 * 1024];
@@ -112,6 +114,8 @@ async fn connection(
 struct Connection {
     host: Arc<Host>,
     codec: Codec,
+    /// Nothing here depends on who a client is, but some wait until they may say it.
+    guest: Guest,
     writer: OwnedWriteHalf,
     /// Where queries that waited for a block put their answers.
     answers: mpsc::Sender<Vec<u8>>,
@@ -126,8 +130,16 @@ impl Connection {
         match Message::parse(payload) {
             Ok(Message::Query { id, bytes }) => self.query(id, bytes).await,
             Ok(Message::Ping(id)) => self.write(&Message::Pong(id).to_bytes()).await,
-            Ok(Message::Answer { .. } | Message::Pong(_)) => Ok(()),
-            // For example `tcp.authentificate`, which the C++ client sends and nobody needs.
+            Ok(Message::Authenticate { nonce }) => {
+                let mut fresh = [0; NONCE];
+                getrandom::fill(&mut fresh)?;
+                let nonce = self.guest.ask(&nonce, fresh)?;
+                self.write(&nonce.to_bytes()).await
+            }
+            Ok(Message::Authenticated { key, signature }) => {
+                Ok(self.guest.prove(key, &signature)?)
+            }
+            Ok(Message::Answer { .. } | Message::Pong(_) | Message::Nonce(_)) => Ok(()),
             Err(TlError::Constructor(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }
