@@ -120,6 +120,33 @@ fn nothing_is_sent_in_a_channel_any_more_once_it_is_disputed() {
     assert!(channel.locked >= ton(1));
 }
 
+#[test]
+fn nothing_is_signed_again_in_a_channel_that_is_disputed() {
+    let mut world = World::seeded(53);
+    let alice = world.add(Plan::user("alice"));
+    let mut mallory = Adversary::with_channel(&mut world, "mallory", alice, ton(1), ton(10));
+    // Once a proposal has gone through, several are on their way together.
+    for _ in 0..4 {
+        let payment = world.plan_payment(alice, &[mallory.id], ton(1));
+        assert!(world.order(&payment).is_ok());
+        mallory.listen(&mut world, 1_000);
+    }
+    mallory.manner = Manner::Silent;
+    let payments = [ton(1), ton(2)].map(|amount| world.pay(alice, &[mallory.id], amount));
+    mallory.listen(&mut world, 500);
+    world.dispute(mallory.address());
+    mallory.listen(&mut world, 3_000);
+    let disk = world.machine(alice).disk.clone();
+
+    mallory.refuse_late(&mut world, "no");
+    mallory.listen(&mut world, 3_000);
+
+    assert!(world.machine(alice).disk == disk, "the second proposal was signed again");
+    let standing = payments.map(|payment| world.standing(&payment));
+    assert_eq!(standing, [Outcome::Underway, Outcome::Underway], "mallory may claim with either");
+    assert_eq!(world.channel(alice, mallory.id).map(|channel| channel.locked), Some(ton(7)));
+}
+
 /// Every account that the emulator has left after a message of the contract tests, and found before one.
 fn recorded_accounts() -> Vec<ShardAccount> {
     let root =

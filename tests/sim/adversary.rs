@@ -46,6 +46,8 @@ pub struct Adversary {
     pub asked_lock: i64,
     /// Every answer is noise.
     pub babble: bool,
+    /// Proposals that it has left without an answer.
+    unanswered: Vec<QueryId>,
     /// Proposals it was sent, as bytes of the whole query, oldest first.
     pub proposals: Vec<Vec<u8>>,
     /// Requests it was sent.
@@ -98,6 +100,7 @@ impl Adversary {
             keeps_lock: false,
             asked_lock: 0,
             babble: false,
+            unanswered: Vec::new(),
             proposals: Vec::new(),
             requests: Vec::new(),
             lock: 1,
@@ -243,9 +246,18 @@ impl Adversary {
                         world.answer(self.id, id, noise);
                     } else if let Some(answer) = answer {
                         world.answer(self.id, id, answer.to_bytes());
+                    } else {
+                        self.unanswered.push(id);
                     }
                 }
             }
+        }
+    }
+
+    /// Refuses at last what it has left without an answer.
+    pub fn refuse_late(&mut self, world: &mut World, reason: &str) {
+        for id in self.unanswered.drain(..) {
+            world.answer(self.id, id, refused(reason).to_bytes());
         }
     }
 
@@ -268,13 +280,7 @@ impl Adversary {
                 match self.manner {
                     Manner::RefusePayment(_) if !pays => Some(self.agree(now, &proposal)),
                     Manner::Agree => Some(self.agree(now, &proposal)),
-                    Manner::Refuse(reason) | Manner::RefusePayment(reason) => {
-                        Some(Answer::ProposalDecision {
-                            agreed: false,
-                            reason: reason.to_owned(),
-                            signed_state: None,
-                        })
-                    }
+                    Manner::Refuse(reason) | Manner::RefusePayment(reason) => Some(refused(reason)),
                     Manner::Silent => None,
                 }
             }
@@ -309,9 +315,7 @@ impl Adversary {
 
     /// Takes a proposal as an honest peer would.
     fn agree(&mut self, now: Time, proposal: &ProposeAction) -> Answer {
-        let refusal =
-            |reason: String| Answer::ProposalDecision { agreed: false, reason, signed_state: None };
-        let Some(channel) = &self.channel else { return refusal("not found".to_owned()) };
+        let Some(channel) = &self.channel else { return refused("not found") };
         match channel.accept(now, proposal, &BOUNDS, None, &self.key) {
             Ok(accepted) => {
                 self.channel = Some(accepted.channel);
@@ -321,9 +325,13 @@ impl Adversary {
                     signed_state: Some(accepted.answer.to_cell()),
                 }
             }
-            Err(reason) => refusal(reason.0),
+            Err(reason) => refused(&reason.0),
         }
     }
+}
+
+fn refused(reason: &str) -> Answer {
+    Answer::ProposalDecision { agreed: false, reason: reason.to_owned(), signed_state: None }
 }
 
 fn decision(agreed: bool) -> Answer {

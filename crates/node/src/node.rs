@@ -483,6 +483,10 @@ impl Node {
         }
         self.touch(&address);
         let Some(slot) = self.slots.get_mut(&address) else { return };
+        if slot.channel.chain.closed {
+            // Those behind it would have to be signed again. As it is, all of them stay reserved.
+            return;
+        }
         slot.turn.narrow();
         if slot.channel.pending.first().is_some_and(|head| head.seqno() == offer.seqno) {
             slot.turn.verdict = Some(String::from(reason));
