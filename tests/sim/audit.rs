@@ -267,7 +267,7 @@ impl World {
         let Some(mut live) = self.snapshot(id) else { return };
         let now = self.clock(id);
         let machine = self.machine(id);
-        let records = machine.disk.clone();
+        let records = machine.records();
         let config = machine.config(&self.codes);
         let restored = Node::restore(config, [7; 32], now, records);
         let (mut twin, _step) = match restored {

@@ -38,6 +38,10 @@ impl World {
                 let fresh = self.machine_mut(id).watched.insert(address);
                 self.poll(id, address, fresh);
             }
+            Effect::Recall(key) => {
+                let value = self.machine(id).disk.get(&key).cloned();
+                self.machine_mut(id).recalled.push(Input::Recalled { key, value });
+            }
             Effect::Unwatch(address) => drop(self.machine_mut(id).watched.remove(&address)),
             Effect::Reply(request, reply) => {
                 self.machine_mut(id).replies.insert(request, reply);

@@ -9,6 +9,7 @@ use channel::{
 };
 use node::{
     config::{Codes, Config, Limits, Tunnel},
+    history::HISTORY,
     invitation::Contact,
     io::{CommandError, Effect, Event, Input, LinkEvent, LinkId, Reply, RequestId, Source},
     node::Node,
@@ -68,6 +69,8 @@ pub struct Machine {
     pub wake: Option<u64>,
     pub watched: BTreeSet<Address>,
     pub replies: BTreeMap<RequestId, Result<Reply, CommandError>>,
+    /// Records that its node wanted to see.
+    pub recalled: Vec<Input>,
     /// What the node told its owner, oldest first.
     pub told: Vec<Event>,
     pub trap: Option<Trap>,
@@ -93,6 +96,7 @@ impl Machine {
             wake: None,
             watched: BTreeSet::new(),
             replies: BTreeMap::new(),
+            recalled: Vec::new(),
             told: Vec::new(),
             trap: None,
             away: false,
@@ -126,6 +130,13 @@ impl Machine {
     pub fn contact(&self) -> Contact {
         let udp = format!("{}.example:17555", self.plan.name);
         Contact { node: self.key, adnl: self.adnl, udp, ws: None }
+    }
+
+    /// What a node gets to see at its start.
+    pub fn records(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let present = |(key, _): &(&Vec<u8>, &Vec<u8>)| key.first() != Some(&HISTORY);
+        let records = self.disk.iter().filter(present);
+        records.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
     pub fn is_on(&self) -> bool {

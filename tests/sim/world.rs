@@ -249,7 +249,7 @@ impl World {
         let machine = &mut self.machines[id.0];
         machine.life += 1;
         machine.away = false;
-        let records = machine.disk.clone();
+        let records = machine.records();
         match Node::restore(machine.config(&self.codes), entropy, now, records) {
             Ok((node, step)) => {
                 machine.body = Body::Node(Box::new(node));
@@ -267,6 +267,7 @@ impl World {
         }
         machine.body = Body::Off;
         machine.inbox.clear();
+        machine.recalled.clear();
         machine.watched.clear();
         machine.wake = None;
         machine.trap = None;
@@ -364,6 +365,10 @@ impl World {
             return;
         }
         self.wake_at(id, wake);
+        let recalled = std::mem::take(&mut self.machine_mut(id).recalled);
+        if !recalled.is_empty() {
+            return self.take(id, recalled);
+        }
         if self.check_every > 0 && self.tally.steps.is_multiple_of(self.check_every) {
             self.check_disk(id);
         }

@@ -138,6 +138,10 @@ impl Host for NativeHost {
         self.store.commit(writes)
     }
 
+    async fn recall(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.record(key)
+    }
+
     /// The receivers only go away when the daemon stops; what is lost then is said again after a restart.
     fn perform(&mut self, effect: Effect) {
         match effect {
@@ -152,6 +156,8 @@ impl Host for NativeHost {
             Effect::Submit(message) => drop(self.chain.send(chain::Order::Submit(message))),
             Effect::Watch(address) => drop(self.chain.send(chain::Order::Watch(address))),
             Effect::Unwatch(address) => drop(self.chain.send(chain::Order::Unwatch(address))),
+            // Not for a host to perform.
+            Effect::Recall(_) => {}
             Effect::Reply(id, reply) => {
                 if let Some(waiting) = self.replies.waiting.remove(&id) {
                     // Who asked may have given up.

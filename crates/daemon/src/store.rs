@@ -8,8 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use node::{config::Record, io::Writes};
-use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, TableDefinition};
+use node::{config::Record, history::HISTORY, io::Writes};
+use redb::{Database, DatabaseError, Durability, ReadableDatabase, TableDefinition};
 
 /// The records of one node.
 pub struct Store {
@@ -53,9 +53,17 @@ impl Store {
         Ok(store)
     }
 
-    /// All records, in the order of their keys.
+    /// All records that a node needs to start, in the order of their keys.
     pub fn records(&self) -> Result<Vec<Record>, StoreError> {
         self.read().map_err(|error| StoreError::Read {
+            path: self.path.clone(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// One record, if it is there.
+    pub fn record(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.look(key).map_err(|error| StoreError::Read {
             path: self.path.clone(),
             reason: error.to_string(),
         })
@@ -75,11 +83,17 @@ impl Store {
         let transaction = self.database.begin_read()?;
         let table = transaction.open_table(RECORDS)?;
         let mut records = Vec::new();
-        for entry in table.iter()? {
+        let (before, after): (&[u8], &[u8]) = (&[HISTORY], &[HISTORY + 1]);
+        for entry in table.range(..before)?.chain(table.range(after..)?) {
             let (key, value) = entry?;
             records.push((key.value().to_vec(), value.value().to_vec()));
         }
         Ok(records)
+    }
+
+    fn look(&self, key: &[u8]) -> Result<Option<Vec<u8>>, redb::Error> {
+        let table = self.database.begin_read()?.open_table(RECORDS)?;
+        Ok(table.get(key)?.map(|value| value.value().to_vec()))
     }
 
     fn write(&self, writes: &Writes) -> Result<(), redb::Error> {

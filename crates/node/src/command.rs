@@ -13,6 +13,7 @@ use channel::{
 };
 
 use crate::{
+    history::RECENT,
     io::{Command, CommandError, Effect, Event, PayOrder, PaymentId, Reply, RequestId},
     node::Node,
     opening::bad,
@@ -27,11 +28,16 @@ const HOPS_MAX: usize = 8;
 const INSTRUCTIONS: usize = 8;
 /// Seconds that the last hop's conditional lives beyond the safety gap (protocol.md 8.7).
 const LAST_HOP_SECS: u32 = 10_800;
-/// Rows of each kind in a snapshot.
-const ROWS: usize = 200;
-
 impl Node {
     pub(crate) fn command(&mut self, request: RequestId, command: Command) {
+        match self.to_recall(&command) {
+            Some(key) => self.recall(key, request, command),
+            None => self.carry_out(request, command),
+        }
+    }
+
+    /// Everything that a command is about is in hand.
+    pub(crate) fn carry_out(&mut self, request: RequestId, command: Command) {
         let answer = match command {
             Command::OpenChannel { peer, deposit } => {
                 return self.open_channel(request, peer, deposit);
@@ -79,8 +85,7 @@ impl Node {
             return Err(bad("the route is empty"));
         };
         if let Some(known) = self.payment(&order.id) {
-            let same = known.amount == order.amount && known.to == last.node;
-            return if same { Ok(Reply::Payment(known)) } else { Err(CommandError::Duplicate) };
+            return order.is_same_as(known);
         }
         if order.route.len() > HOPS_MAX {
             return Err(bad("the route is too long: 8 nodes at most"));
@@ -189,13 +194,12 @@ impl Node {
     fn prove(&self, id: &PaymentId, digest: &[u8; 32]) -> Result<Reply, CommandError> {
         let key = self.payments.get(id).ok_or(CommandError::NotFound)?;
         let known = self.virtuals.get(key).and_then(|known| known.payment.as_ref());
-        let payment = known.ok_or(CommandError::NotFound)?;
-        let secret = self.instruction_key(id, payment.hops.saturating_sub(1));
-        Ok(Reply::Proof {
-            channel: *key,
-            instruction: secret.public(),
-            signature: secret.sign(digest),
-        })
+        Ok(self.proof(*key, known.ok_or(CommandError::NotFound)?, digest))
+    }
+
+    pub(crate) fn proof(&self, channel: PublicKey, payment: &Payment, digest: &[u8; 32]) -> Reply {
+        let secret = self.instruction_key(&payment.id, payment.hops.saturating_sub(1));
+        Reply::Proof { channel, instruction: secret.public(), signature: secret.sign(digest) }
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -206,11 +210,11 @@ impl Node {
         let mut payments: Vec<_> =
             self.virtuals.values().filter_map(Virtual::payment_summary).collect();
         payments.sort_by_key(|p| core::cmp::Reverse(p.started));
-        payments.truncate(ROWS);
+        payments.truncate(RECENT);
         let mut received: Vec<_> =
             self.virtuals.values().filter_map(Virtual::received_summary).collect();
         received.sort_by_key(|r| core::cmp::Reverse(r.at));
-        received.truncate(ROWS);
+        received.truncate(RECENT);
         Snapshot {
             node: self.public,
             wallet: self.wallet_summary(),

@@ -2,6 +2,8 @@
 //!
 //! Read this to know when anything leaves the machine: after `commit` has returned, and never before.
 
+use alloc::{collections::VecDeque, vec::Vec};
+
 use crate::{
     io::{Effect, Input, Writes},
     node::Node,
@@ -20,7 +22,10 @@ pub trait Host {
     fn ready(&mut self) -> Option<Input>;
     /// Makes the writes durable as one: all or nothing, and still there after a power cut.
     async fn commit(&mut self, writes: &Writes) -> Result<(), Self::Error>;
+    /// Carries out everything but [`Effect::Recall`], which [`drive`] takes to [`Host::recall`].
     fn perform(&mut self, effect: Effect);
+    /// One record, if it is there.
+    async fn recall(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Self::Error>;
 }
 
 /// Inputs that share one durable commit. More would only add latency to the first of them.
@@ -30,6 +35,7 @@ const BATCH_MAX: usize = 256;
 /// `first` is the step that [`Node::restore`] gave.
 pub async fn drive<H: Host>(mut node: Node, first: crate::io::Step, host: &mut H) -> H::Error {
     let mut step = first;
+    let mut recalled = VecDeque::new();
     loop {
         if !step.writes().is_empty()
             && let Err(error) = host.commit(step.writes()).await
@@ -38,12 +44,21 @@ pub async fn drive<H: Host>(mut node: Node, first: crate::io::Step, host: &mut H
         }
         let wake = step.wake;
         for effect in step.committed() {
-            host.perform(effect);
+            match effect {
+                Effect::Recall(key) => match host.recall(&key).await {
+                    Ok(value) => recalled.push_back(Input::Recalled { key, value }),
+                    Err(error) => return error,
+                },
+                effect => host.perform(effect),
+            }
         }
-        let input = host.next(wake).await;
+        let input = match recalled.pop_front() {
+            Some(input) => input,
+            None => host.next(wake).await,
+        };
         step = node.handle(host.now(), input);
         for _ in 1..BATCH_MAX {
-            let Some(input) = host.ready() else { break };
+            let Some(input) = recalled.pop_front().or_else(|| host.ready()) else { break };
             step.merge(node.handle(host.now(), input));
         }
     }

@@ -51,6 +51,8 @@ pub enum Input {
     Chain(ChainView),
     /// The owner wants something.
     Command(RequestId, Command),
+    /// What [`Effect::Recall`] asked for; `None`: there is no such record.
+    Recalled { key: Vec<u8>, value: Option<Vec<u8>> },
     /// The deadline of the last [`Step::wake`] has come.
     Wake,
 }
@@ -128,6 +130,15 @@ pub struct PayOrder {
     pub route: Vec<RouteHop>,
     /// What the receiver gets.
     pub amount: Nano,
+}
+
+impl PayOrder {
+    /// Whether a payment under this order's id is the one that it wants.
+    pub(crate) fn is_same_as(&self, known: PaymentSummary) -> Result<Reply, CommandError> {
+        let to = self.route.last().map(|hop| hop.node);
+        let same = known.amount == self.amount && Some(known.to) == to;
+        if same { Ok(Reply::Payment(known)) } else { Err(CommandError::Duplicate) }
+    }
 }
 
 /// A node on the way and what it earns; the receiver earns nothing beyond the amount.
@@ -226,6 +237,8 @@ pub enum Effect {
     Watch(Address),
     /// This account is of no interest any more.
     Unwatch(Address),
+    /// Look for the record with this key; answer with [`Input::Recalled`].
+    Recall(Vec<u8>),
     Reply(RequestId, Result<Reply, CommandError>),
     Notify(Event),
 }

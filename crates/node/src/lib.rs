@@ -22,6 +22,7 @@ pub mod config;
 pub mod domain;
 pub mod drive;
 mod guests;
+pub mod history;
 pub mod invitation;
 pub mod io;
 mod links;

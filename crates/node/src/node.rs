@@ -26,6 +26,7 @@ use rand_core::{Rng, SeedableRng};
 use crate::{
     config::{Config, Record},
     guests::Guests,
+    history::History,
     invitation::Contact,
     io::{
         AccountView, ChainView, Effect, Event, Input, LinkEvent, LinkId, PaymentId, QueryId, Step,
@@ -55,6 +56,7 @@ pub struct Node {
     pub(crate) by_peer: BTreeMap<PublicKey, Vec<Address>>,
     pub(crate) virtuals: BTreeMap<PublicKey, Virtual>,
     pub(crate) payments: BTreeMap<PaymentId, PublicKey>,
+    pub(crate) history: History,
     pub(crate) openings: BTreeMap<PublicKey, Opening>,
     pub(crate) unfunded: Guests<Address>,
     pub(crate) wallet: Wallet,
@@ -87,7 +89,8 @@ const ASK_FIRST_MS: u64 = 2_000;
 const ASK_LONGEST_MS: u64 = 30_000;
 
 impl Node {
-    /// Puts a node together from its records; the first step says what is owed after the break.
+    /// Puts a node together from its records, of which those under [`crate::history::HISTORY`] may be left out;
+    /// the first step says what is owed after the break.
     pub fn restore(
         config: Config,
         entropy: [u8; 32],
@@ -112,6 +115,7 @@ impl Node {
             by_peer: BTreeMap::new(),
             virtuals: BTreeMap::new(),
             payments: BTreeMap::new(),
+            history: History::default(),
             openings: BTreeMap::new(),
             unfunded: Guests::default(),
             wallet: wallet.map_err(|_| Corrupt::Code)?,
@@ -165,6 +169,8 @@ impl Node {
                     list.push(decode(&key, &value)?);
                 }
                 Kind::Virtual => virtuals.push(decode(&key, &value)?),
+                // Not needed to go on; a host need not read it at all.
+                Kind::History => {}
                 Kind::Reserve => {
                     let part = parts.entry(bytes32(name.get(..32))?).or_default();
                     part.reserves.push(decode(&key, &value)?);
@@ -236,6 +242,7 @@ impl Node {
             Input::Unreachable(peer) => self.unreachable(peer),
             Input::Chain(view) => self.chain(view),
             Input::Command(request, command) => self.command(request, command),
+            Input::Recalled { key, value } => self.recalled(&key, value.as_deref()),
             Input::Wake => {}
         }
         self.finish()
@@ -653,7 +660,7 @@ impl Node {
         self.index(next);
     }
 
-    fn unindex(&mut self, known: &Virtual) {
+    pub(crate) fn unindex(&mut self, known: &Virtual) {
         if let Some(leg) = &known.outgoing
             && let Some(slot) = self.slots.get_mut(&leg.channel)
         {
@@ -706,6 +713,7 @@ impl Node {
             self.payments.insert(payment.id, key);
         }
         self.virtuals.insert(key, known);
+        self.retire(&key);
     }
 
     pub(crate) fn ask_later(&mut self, address: &Address, key: &PublicKey) {

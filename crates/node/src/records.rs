@@ -1,8 +1,8 @@
 //! What is on disk, and how it becomes a node again.
 //!
 //! One record per thing that changes: `n` the node, `c` a channel, `t` its terms, `d` one conditional, `v` a
-//! virtual channel, `r` what is reserved for one old state, `p` a contact, `o` an opening, `w` the wallet. Values are
-//! postcard after one version byte.
+//! virtual channel, `r` what is reserved for one old state, `p` a contact, `o` an opening, `w` the wallet, `h`
+//! what is over ([`crate::history`]). Values are postcard after one version byte.
 
 use alloc::{collections::BTreeSet, format, string::String, vec, vec::Vec};
 
@@ -19,7 +19,7 @@ use channel::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{io::Writes, node::Corrupt};
+use crate::{history::HISTORY, io::Writes, node::Corrupt};
 
 /// Layout of every record but [`CHANNEL_VERSION`]'s.
 pub(crate) const VERSION: u8 = 1;
@@ -37,6 +37,7 @@ pub(crate) enum Kind {
     Contact,
     Opening,
     Wallet,
+    History,
 }
 
 impl Kind {
@@ -51,6 +52,7 @@ impl Kind {
             Self::Contact => b'p',
             Self::Opening => b'o',
             Self::Wallet => b'w',
+            Self::History => HISTORY,
         }
     }
 
@@ -65,6 +67,7 @@ impl Kind {
             Self::Contact,
             Self::Opening,
             Self::Wallet,
+            Self::History,
         ]
         .into_iter()
         .find(|kind| Some(&kind.byte()) == key.first())

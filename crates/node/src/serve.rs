@@ -286,6 +286,10 @@ impl Node {
                 instruction.next_target
             )));
         };
+        let reserved = |slot: &Slot| slot.channel.shadows.iter().any(|old| old.key == next.key);
+        if self.slots.get(&out).is_some_and(reserved) {
+            return Err("this virtual channel key was already used before".into());
+        }
         let (channels, places) = (self.funded_channels(), self.config.limits.conditionals);
         let room = |slot: &Slot| slot.shares.has_room_for(source, channels, places);
         if !self.slots.get(&out).is_some_and(room) {

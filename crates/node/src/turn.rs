@@ -175,15 +175,18 @@ impl Slot {
 
     /// The most urgent proposal that is owed and not pending yet.
     pub(crate) fn next_work(&self) -> Option<(Work, PublicKey)> {
-        let pending = |key: &PublicKey| {
-            self.channel.pending.iter().any(|pending| match &pending.change {
-                Change::Nothing => false,
-                Change::Open(conditional)
-                | Change::Close(conditional, _)
-                | Change::Remove(conditional) => conditional.key == *key,
-            })
-        };
-        self.work.iter().find(|(_, _, key)| !pending(key)).map(|(work, _, key)| (*work, *key))
+        let next = self.work.iter().find(|(_, _, key)| !self.is_pending(key));
+        next.map(|(work, _, key)| (*work, *key))
+    }
+
+    /// Whether a proposal about this virtual channel has no answer yet.
+    pub(crate) fn is_pending(&self, key: &PublicKey) -> bool {
+        self.channel.pending.iter().any(|pending| match &pending.change {
+            Change::Nothing => false,
+            Change::Open(conditional)
+            | Change::Close(conditional, _)
+            | Change::Remove(conditional) => conditional.key == *key,
+        })
     }
 
     /// What a new payment may use.

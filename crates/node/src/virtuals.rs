@@ -158,6 +158,20 @@ impl Virtual {
         leg.conditional.deadline.at() < now || self.ask(now) == Some(Ask::Remove)
     }
 
+    /// Nothing is owed any more and nothing can be claimed: not by us, and by nobody from us.
+    pub(crate) fn is_over(&self, now: Time) -> bool {
+        let received = self.incoming.as_ref().is_none_or(|leg| match leg.state {
+            LegState::Paid | LegState::Never => true,
+            LegState::Waiting | LegState::Offered | LegState::Live | LegState::Gone { .. } => false,
+        });
+        let given = self.outgoing.as_ref().is_none_or(|leg| match leg.state {
+            LegState::Paid | LegState::Never => true,
+            LegState::Gone { until } => until.at() < now,
+            LegState::Waiting | LegState::Offered | LegState::Live => false,
+        });
+        received && given
+    }
+
     /// When [`Virtual::work`] or [`Virtual::ask`] may change by the passing of time alone.
     pub(crate) fn next_change(&self, now: Time) -> Option<Time> {
         let outgoing = self.outgoing.as_ref().and_then(|leg| match leg.state {

@@ -201,6 +201,10 @@ impl Host for PageHost<'_> {
         self.store.commit(writes).await
     }
 
+    async fn recall(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.record(key).await
+    }
+
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Dial(contact) => self.carrier.dial(now_ms(), contact),
@@ -215,6 +219,8 @@ impl Host for PageHost<'_> {
             Effect::Unwatch(address) => {
                 drop(self.chain.unbounded_send(chain::Order::Unwatch(address)));
             }
+            // Not for a host to perform.
+            Effect::Recall(_) => {}
             Effect::Reply(request, reply) => {
                 if let Some(replier) = self.waiting.remove(&request) {
                     let _ = replier.send(reply);

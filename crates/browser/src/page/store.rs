@@ -6,14 +6,14 @@
 use std::{cell::RefCell, rc::Rc};
 
 use indexed_db_futures::{
-    Build, BuildPrimitive,
+    Build, BuildPrimitive, KeyRange,
     database::Database,
     error::{DomException, Error, OpenDbError},
     query_source::QuerySource,
     transaction::{TransactionDurability, TransactionMode, TransactionOptions},
 };
 use js_sys::{ArrayBuffer, Uint8Array};
-use node::{config::Record, io::Writes};
+use node::{config::Record, history::HISTORY, io::Writes};
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::failure::{Failure, Retry};
@@ -44,23 +44,39 @@ impl Store {
         Ok(Self { database })
     }
 
-    /// All records of the node.
+    /// All records that the node needs to start.
     pub(crate) async fn records(&self) -> Result<Vec<Record>, StoreError> {
         let transaction = self.database.transaction(STORE).build()?;
         let store = transaction.object_store(STORE)?;
-        // Both requests are made before either is waited for: they see the same records in the same order.
-        let keys = store.get_all_keys::<JsValue>().primitive()?;
-        let values = store.get_all::<JsValue>().primitive()?;
-        let (keys, values) = (keys.await?, values.await?);
         let mut records = Vec::new();
-        for (key, value) in keys.zip(values) {
-            if let Some(key) = bytes(&key?) {
-                let value =
-                    bytes(&value?).ok_or(StoreError("a record is not made of bytes".into()))?;
-                records.push((key, value));
+        for range in [
+            KeyRange::UpperBound(as_js(&[HISTORY]), true),
+            KeyRange::LowerBound(as_js(&[HISTORY + 1]), false),
+        ] {
+            // Both requests are made before either is waited for: they see the same records in the same order.
+            let keys = store
+                .get_all_keys::<JsValue>()
+                .with_query::<JsValue, _>(range.clone())
+                .primitive()?;
+            let values = store.get_all::<JsValue>().with_query::<JsValue, _>(range).primitive()?;
+            let (keys, values) = (keys.await?, values.await?);
+            for (key, value) in keys.zip(values) {
+                if let Some(key) = bytes(&key?) {
+                    let value =
+                        bytes(&value?).ok_or(StoreError("a record is not made of bytes".into()))?;
+                    records.push((key, value));
+                }
             }
         }
         Ok(records)
+    }
+
+    /// One record, if it is there.
+    pub(crate) async fn record(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let transaction = self.database.transaction(STORE).build()?;
+        let store = transaction.object_store(STORE)?;
+        let value: Option<JsValue> = store.get(as_js(key)).primitive()?.await?;
+        Ok(value.as_ref().and_then(bytes))
     }
 
     /// Makes the writes durable, all or none.

@@ -228,6 +228,10 @@ impl Host for TrioHost {
         self.store.commit(writes)
     }
 
+    async fn recall(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.record(key)
+    }
+
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Dial(contact) => {
@@ -272,7 +276,8 @@ impl Host for TrioHost {
             | Effect::Close(_)
             | Effect::Submit(_)
             | Effect::Notify(_)
-            | Effect::Unwatch(_) => {}
+            | Effect::Unwatch(_)
+            | Effect::Recall(_) => {}
         }
     }
 }

@@ -50,6 +50,18 @@ fn a_deleted_record_stays_deleted() {
 }
 
 #[test]
+fn what_is_over_is_not_read_at_the_start_and_is_found_when_it_is_asked_for() {
+    let dir = TempDir::new().unwrap();
+    let store = Store::open(dir.path().join("node.redb")).unwrap();
+    let all = ["g", "gz", "h", "hp", "hr0", "i", "ih"];
+    store.commit(&writes(&all.map(|key| (key, Some("there"))))).unwrap();
+    let records = store.records().unwrap();
+    assert_eq!(records, ["g", "gz", "i", "ih"].map(|key| record(key, "there")));
+    assert_eq!(store.record(b"hp").unwrap().as_deref(), Some(&b"there"[..]));
+    assert_eq!(store.record(b"hq").unwrap(), None);
+}
+
+#[test]
 fn two_writers_never_share_a_file() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("node.redb");
