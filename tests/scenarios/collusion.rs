@@ -41,7 +41,7 @@ impl Plot {
             fee,
             deadline: Deadline(now + secs),
         };
-        let hops = [hop(relay, milli(25), 97_320), hop(payee.id, Nano(0), LAST_SECS)];
+        let hops = [hop(relay, milli(25), 118_920), hop(payee.id, Nano(0), LAST_SECS)];
         let (conditional, action) = payer.open_orders(&secret, &hops);
         let open = Intent::Open { conditional, action };
         payer.go(&mut world, &open).expect("the relay takes the promise");
@@ -186,4 +186,4 @@ fn of_several_payments_that_were_refused_the_largest_stays_reserved() {
 }
 
 /// Life of the last promise.
-pub(crate) const LAST_SECS: u32 = 54_060;
+pub(crate) const LAST_SECS: u32 = 64_860;

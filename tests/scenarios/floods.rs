@@ -196,8 +196,8 @@ fn promises(
 ) -> (usize, Vec<String>) {
     let mut refusals = Vec::new();
     for n in 0..count {
-        let last = world.now().seconds() + 54_060;
-        let after = |index: usize| (route.len() - 1 - index) as u32 * 43_260;
+        let last = world.now().seconds() + 64_860;
+        let after = |index: usize| (route.len() - 1 - index) as u32 * 54_060;
         let hops: Vec<Hop> = (route.iter().enumerate())
             .map(|(index, (id, fee))| Hop {
                 target: world.machine(*id).key,

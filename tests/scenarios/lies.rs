@@ -36,7 +36,7 @@ pub(crate) fn behind_a_relay() -> (World, Id, Id, Adversary) {
 
 /// A hop to `target` over one coin that lives as long as honest people ask for.
 fn hop(world: &World, target: Id) -> Hop {
-    let deadline = Deadline(world.now().seconds() + 10_800 + 2 * 43_260);
+    let deadline = Deadline(world.now().seconds() + 10_800 + 2 * 54_060);
     Hop { target: world.machine(target).key, capacity: ton(1), fee: Nano(0), deadline }
 }
 
@@ -255,7 +255,7 @@ fn no_value_moves_before_both_have_signed_and_the_contract_is_open() {
 
 /// Relay, then bob, with the fee that the relay asks for.
 pub(crate) fn relayed(world: &World, relay: Id, bob: Id) -> [Hop; 2] {
-    let last = Hop { deadline: Deadline(world.now().seconds() + 54_060), ..hop(world, bob) };
+    let last = Hop { deadline: Deadline(world.now().seconds() + 64_860), ..hop(world, bob) };
     [Hop { fee: milli(5), ..hop(world, relay) }, last]
 }
 
@@ -276,7 +276,7 @@ fn a_promise_that_does_not_hold_is_refused() {
     let lie = mallory.promise(empty, orders.clone());
     refused_but_goes_on(world, mallory, &lie, "invalid capacity");
 
-    let soon = world.now().seconds() + 43_200 + 59;
+    let soon = world.now().seconds() + 54_000 + 59;
     let lie =
         mallory.promise(channel::Conditional { deadline: Deadline(soon), ..good }, orders.clone());
     let refusal = mallory.propose(world, &lie).map(|_| ()).expect_err("too soon");
@@ -345,7 +345,7 @@ fn a_relay_refuses_orders_by_which_it_would_lose() {
         // Rule of the gap: the relay must have time to claim after it was claimed from.
         (
             "next deadline too late (not enough safety gap)",
-            [good[0], Hop { deadline: good[0].deadline.minus_secs(43_259), ..good[1] }],
+            [good[0], Hop { deadline: good[0].deadline.minus_secs(54_059), ..good[1] }],
         ),
         ("capacity cannot increase", [good[0], Hop { capacity: ton(2), ..good[1] }]),
         (
@@ -364,6 +364,49 @@ fn a_relay_refuses_orders_by_which_it_would_lose() {
         refused_but_goes_on(world, mallory, &lie, reason);
     }
     assert_eq!(world.balance(relay, bob), ton(10));
+}
+
+#[test]
+fn the_gap_is_that_of_the_channels_and_not_of_the_config_of_today() {
+    // The terms of one of the two channels leave hardly any time to be settled, those of the other the usual.
+    for short_comes_first in [true, false] {
+        let (first, second) = if short_comes_first { (Some(60), None) } else { (None, Some(60)) };
+        let mut world = World::seeded(26);
+        let relay = world.add(Plan { quarantine_secs: first, ..Plan::relay("relay") });
+        let mallory = &mut Adversary::with_channel(&mut world, "mallory", relay, ton(10), ton(10));
+        world.wants_quarantine(relay, second);
+        let bob = world.add(Plan { quarantine_secs: second, ..Plan::user("bob") });
+        world.open(relay, bob, ton(10), ton(10));
+        mallory.dial(&mut world);
+        mallory.authenticate(&mut world);
+        world.wants_quarantine(relay, Some(60));
+        mallory.dial(&mut world);
+        mallory.authenticate(&mut world);
+
+        let good = relayed(&world, relay, bob);
+        let late = Hop { deadline: good[0].deadline.minus_secs(54_059), ..good[1] };
+        let (conditional, orders) =
+            mallory.orders(&SecretKey::from_seed([59; 32]), &[good[0], late]);
+        let lie = mallory.promise(conditional, orders);
+        let reason = if short_comes_first {
+            format!("no active channel with {} to tunnel requested capacity", good[1].target)
+        } else {
+            "next deadline too late (not enough safety gap)".to_owned()
+        };
+        refused_but_goes_on(&mut world, mallory, &lie, &reason);
+
+        pays(&mut world, mallory, &SecretKey::from_seed([58; 32]), bob);
+    }
+}
+
+#[test]
+fn a_payer_with_another_config_keeps_to_the_terms_of_its_channel() {
+    let mut world = World::seeded(27);
+    let [alice, relay, bob] = world.line(["alice", "relay", "bob"], ton(10));
+    world.wants_quarantine(alice, Some(60));
+    world.run_for(WHILE_MS);
+    let payment = world.pay(alice, &[relay, bob], ton(1));
+    assert_eq!(world.outcome(&payment), Outcome::Paid);
 }
 
 #[test]

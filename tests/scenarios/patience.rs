@@ -57,7 +57,7 @@ fn a_promise_that_was_taken_back_stays_reserved_until_nobody_can_claim_it() {
     );
     let all = world.plan_payment(alice, &[mallory.id], ton(7));
     assert!(world.order(&all).is_err());
-    mallory.listen(&mut world, 60_000_000);
+    mallory.listen(&mut world, 70_000_000);
     assert_eq!(world.balance(alice, mallory.id), ton(10));
 }
 
@@ -85,7 +85,7 @@ fn a_relay_lets_the_payer_go_only_when_its_own_promise_is_dead() {
         assert_eq!(world.standing(&payment), Outcome::Underway);
         assert_eq!(world.channel(relay, alice).map(|channel| channel.their_conditionals), Some(1));
 
-        mallory.listen(&mut world, 14_400_000);
+        mallory.listen(&mut world, 25_200_000);
         assert!(
             matches!(world.standing(&payment), Outcome::Failed(_)),
             "now the contract refuses it"
@@ -220,8 +220,8 @@ fn a_promise_that_nobody_can_claim_any_more_is_released_though_the_next_node_is_
         mallory.listen(&mut world, 8_000);
         world.switch_off(mallory.id);
 
-        // The last promise lives for 15 hours, alice's own for half a day longer.
-        world.sleep(54_000);
+        // The last promise lives for 18 hours, alice's own for 15 hours longer.
+        world.sleep(64_800);
         world.run_for(60_000);
         assert_eq!(world.standing(&payment), Outcome::Underway, "mallory could still claim it");
         world.sleep(600);

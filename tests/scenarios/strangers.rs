@@ -143,12 +143,12 @@ fn a_node_has_no_more_channels_than_its_limit_whoever_asks() {
 #[test]
 fn a_promise_lives_no_longer_than_the_limit() {
     let mut world = World::seeded(58);
-    let limits = Limits { lifetime_secs: 50_000, ..Plan::user("alice").limits(&world.codes) };
+    let limits = Limits { lifetime_secs: 60_000, ..Plan::user("alice").limits(&world.codes) };
     let alice = world.add(Plan { limits: Some(limits), ..Plan::user("alice") });
     let mut mallory = Adversary::with_channel(&mut world, "mallory", alice, ton(10), ton(1));
     let target = world.machine(alice).key;
     for (seed, secs, answer) in
-        [(71, 50_060, Err("virtual channel deadline is too far".to_owned())), (72, 50_000, Ok(()))]
+        [(71, 60_060, Err("virtual channel deadline is too far".to_owned())), (72, 60_000, Ok(()))]
     {
         let deadline = Deadline(world.now().seconds() + secs);
         let hop = Hop { target, capacity: ton(1), fee: channel::Nano(0), deadline };

@@ -90,7 +90,7 @@ impl Adversary {
             address,
             open,
             we_left: true,
-            safe_close_secs: config.safe_close_secs(),
+            buffer_secs: config.buffer_secs,
             min_safe_secs: config.min_safe_secs,
         }));
         // The victim looks for the contract, which is not there yet.

@@ -126,7 +126,7 @@ impl Thieves {
             target: self.world.machine(self.relay).key,
             capacity,
             fee: Nano((capacity.0 / 200).max(1_000_000)),
-            deadline: out.deadline.plus_secs(43_260 + self.world.rng.u32(..2_000)),
+            deadline: out.deadline.plus_secs(54_060 + self.world.rng.u32(..2_000)),
         };
         let hops = [first, out];
         let (conditional, action) = if self.world.rng.u32(..4) == 0 {

@@ -167,6 +167,13 @@ impl World {
         self.machine_mut(id).source = source;
     }
 
+    /// Its owner writes another quarantine into the config, and starts it again.
+    pub fn wants_quarantine(&mut self, id: Id, secs: Option<u32>) {
+        self.kill(id);
+        self.machine_mut(id).plan.quarantine_secs = secs;
+        self.start(id);
+    }
+
     pub(crate) fn machine_mut(&mut self, id: Id) -> &mut Machine {
         &mut self.machines[id.0]
     }

@@ -202,11 +202,9 @@ impl Channel {
                 if conditional.prepay != Nano::ZERO {
                     refuse!("prepay must be zero in a new virtual channel");
                 }
-                let least = now.plus_secs(
-                    self.terms.safe_close_secs.saturating_add(self.terms.min_safe_secs).into(),
-                );
+                let least = now.plus_secs(self.terms.gap_secs().into());
                 if conditional.deadline.at() < least {
-                    let close = i64::from(self.terms.safe_close_secs);
+                    let close = i64::from(self.terms.safe_close_secs());
                     let safe = i64::from(conditional.deadline.0)
                         .saturating_sub(i64::from(now.seconds()))
                         .saturating_sub(close);

@@ -26,8 +26,8 @@ pub struct Terms {
     pub open: OpenConfig,
     /// We own `key_a`: we are left, and the master of the lock.
     pub we_left: bool,
-    /// SafeOnchainClosePeriod (protocol.md section 1), seconds, as it was when the record was made.
-    pub safe_close_secs: u32,
+    /// Seconds that the owner keeps in hand to get a message on chain.
+    pub buffer_secs: u32,
     /// Least further life of a conditional, seconds.
     pub min_safe_secs: u32,
 }
@@ -39,6 +39,18 @@ impl Terms {
 
     pub fn their_key(&self) -> PublicKey {
         if self.we_left { self.open.key_b } else { self.open.key_a }
+    }
+
+    /// Seconds from the decision to close alone to the end of the time to settle, at the longest: what protocol.md
+    /// calls SafeOnchainClosePeriod, with the quarantine as long as challenges can make it.
+    pub fn safe_close_secs(&self) -> u32 {
+        self.buffer_secs.saturating_add(self.open.closing.longest_secs())
+    }
+
+    /// Seconds that a promise in this channel must have left to be of use, and so the least time between it and one
+    /// that is made because of it.
+    pub fn gap_secs(&self) -> u32 {
+        self.safe_close_secs().saturating_add(self.min_safe_secs)
     }
 }
 

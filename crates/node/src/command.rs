@@ -96,10 +96,13 @@ impl Node {
         if order.route.iter().any(|hop| hop.node == self.public) {
             return Err(bad("the route leads through this node itself"));
         }
-        let hops = self.hops(order).ok_or_else(|| bad("amount and fees are too big"))?;
-        let fee = hops.first().map_or(Nano::ZERO, |hop| hop.fee);
-        let needed = order.amount.checked_add(fee).ok_or_else(|| bad("the amount is too big"))?;
+        let too_big = || bad("amount and fees are too big");
+        let fees = order.route.iter().try_fold(Nano::ZERO, |sum, hop| sum.checked_add(hop.fee));
+        let fee = fees.ok_or_else(too_big)?;
+        let needed = order.amount.checked_add(fee).ok_or_else(too_big)?;
         let address = self.channel_to_pay(&first.node, needed)?;
+        let gap = self.slots.get(&address).map(|slot| slot.channel.terms.gap_secs());
+        let hops = self.hops(order, gap.unwrap_or_default()).ok_or_else(too_big)?;
 
         let virtual_key = self.virtual_key(&order.id);
         let keys: Vec<SecretKey> =
@@ -140,9 +143,9 @@ impl Node {
         self.payment(&id).map(Reply::Payment).ok_or(CommandError::NotFound)
     }
 
-    /// Capacity, fee and deadline of every hop; the fees of all later nodes travel with the amount.
-    fn hops(&self, order: &PayOrder) -> Option<Vec<Hop>> {
-        let gap = self.config.hop_gap_secs();
+    /// Capacity, fee and deadline of every hop; the fees of all later nodes travel with the amount. Of the channels
+    /// behind the first we do not know the terms: nodes of one network use the same.
+    fn hops(&self, order: &PayOrder, gap: u32) -> Option<Vec<Hop>> {
         let now = Deadline(self.now.seconds());
         let mut deadline = now.plus_secs(LAST_HOP_SECS).plus_secs(gap);
         let mut fee = Nano::ZERO;

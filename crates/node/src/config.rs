@@ -101,19 +101,6 @@ impl Config {
             },
         }
     }
-
-    /// Seconds from the first on-chain step of an uncooperative close to the end of its settle window,
-    /// with the buffer: SafeOnchainClosePeriod of protocol.md section 1.
-    pub fn safe_close_secs(&self) -> u32 {
-        self.buffer_secs
-            .saturating_add(self.closing.quarantine_duration)
-            .saturating_add(self.closing.conditional_close_duration)
-    }
-
-    /// Least time between the deadlines of two neighbouring hops.
-    pub fn hop_gap_secs(&self) -> u32 {
-        self.safe_close_secs().saturating_add(self.min_safe_secs)
-    }
 }
 
 impl Tunnel {

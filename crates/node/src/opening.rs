@@ -259,7 +259,7 @@ impl Node {
             address: address(&self.config.codes.channel, &data),
             open,
             we_left,
-            safe_close_secs: self.config.safe_close_secs(),
+            buffer_secs: self.config.buffer_secs,
             min_safe_secs: self.config.min_safe_secs,
         }
     }

@@ -215,11 +215,16 @@ impl ChannelRecord {
     }
 }
 
+/// A close in which nobody challenges, which the record of the terms counts together with the buffer.
+fn usual_close_secs(open: &OpenConfig) -> u32 {
+    open.closing.quarantine_duration.saturating_add(open.closing.conditional_close_duration)
+}
+
 pub(crate) fn encode_terms(terms: &Terms) -> Vec<u8> {
     encode(&TermsRecord {
         open: to_boc(&terms.open.to_cell()),
         we_left: terms.we_left,
-        safe_close_secs: terms.safe_close_secs,
+        safe_close_secs: terms.buffer_secs.saturating_add(usual_close_secs(&terms.open)),
         min_safe_secs: terms.min_safe_secs,
     })
 }
@@ -286,7 +291,7 @@ impl Parts {
             address,
             open,
             we_left: terms.we_left,
-            safe_close_secs: terms.safe_close_secs,
+            buffer_secs: terms.safe_close_secs.saturating_sub(usual_close_secs(&open)),
             min_safe_secs: terms.min_safe_secs,
         });
 

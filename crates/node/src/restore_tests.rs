@@ -88,8 +88,7 @@ fn channel() -> Channel {
             currency: Currency::Ton,
         },
     };
-    let terms =
-        Terms { address: [6; 32], open, we_left: true, safe_close_secs: 1_200, min_safe_secs: 60 };
+    let terms = Terms { address: [6; 32], open, we_left: true, buffer_secs: 0, min_safe_secs: 60 };
     Channel::new(terms)
 }
 

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use channel::{
     accept::{Accepted, Bounds, Refusal},
     amount::Nano,
-    channel::Change,
+    channel::{Change, Terms},
     conditional::Conditional,
     contract::Address,
     garlic::{self, Instruction},
@@ -238,8 +238,10 @@ impl Node {
         let Some(tunnel) = self.config.tunnel else {
             return Err("tunneling of such coin is not allowed through this node".into());
         };
-        let latest = conditional.deadline.minus_secs(self.config.hop_gap_secs());
-        if instruction.next_deadline > latest {
+        let fits = |terms: &Terms| {
+            instruction.next_deadline <= conditional.deadline.minus_secs(terms.gap_secs())
+        };
+        if !fits(&accepted.channel.terms) {
             return Err("next deadline too late (not enough safety gap)".into());
         }
         if instruction.next_capacity > conditional.capacity {
@@ -275,10 +277,10 @@ impl Node {
         let source = accepted.channel.terms.address;
         let found = channels.into_iter().find(|address| {
             *address != source
-                && self
-                    .slots
-                    .get(address)
-                    .is_some_and(|slot| slot.channel.usable() && slot.available() >= held)
+                && self.slots.get(address).is_some_and(|slot| {
+                    let channel = &slot.channel;
+                    channel.usable() && fits(&channel.terms) && slot.available() >= held
+                })
         });
         let Some(out) = found else {
             return Err(Refusal(alloc::format!(

@@ -78,6 +78,14 @@ impl OpenConfig {
 }
 
 impl ClosingConfig {
+    /// The longest that an uncooperative close can take in our contract, seconds: challenges keep the quarantine open
+    /// for half as long again.
+    pub fn longest_secs(&self) -> u32 {
+        self.quarantine_duration
+            .saturating_add(self.quarantine_duration / 2)
+            .saturating_add(self.conditional_close_duration)
+    }
+
     pub fn to_cell(&self) -> Cell {
         cell::build(|builder| {
             builder.store_u32(self.quarantine_duration)?;

@@ -100,8 +100,7 @@ fn pair(a: &SecretKey, b: &SecretKey, live: u32) -> (Channel, Channel) {
         SignedSemi::sign(SemiChannel { channel_id, data, counterparty: Some(other) }, key)
     };
     let side = |we_left| {
-        let terms =
-            Terms { address: [9; 32], open, we_left, safe_close_secs: 1_200, min_safe_secs: 60 };
+        let terms = Terms { address: [9; 32], open, we_left, buffer_secs: 0, min_safe_secs: 60 };
         let mut channel = Channel::new(terms);
         channel.increment = None;
         channel.chain.open = true;
