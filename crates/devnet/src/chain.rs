@@ -4,24 +4,19 @@
 use std::collections::HashMap;
 
 use ed25519_dalek::SigningKey;
-use tycho_types::models::{
-    IntAddr, Message, MsgInfo, ShardAccount, ShardIdent, ShardStateUnsplit, StdAddr,
-};
+use tycho_types::models::{ShardAccount, ShardIdent, ShardStateUnsplit};
 use tycho_types::prelude::*;
 
 use crate::block::{StoredBlock, next_lt};
 use crate::error::{Error, Result};
 use crate::exec::{self, Config, Moment, Outcome};
+use crate::external::External;
 use crate::genesis::{Genesis, zero_state};
 use crate::getter::{self, GetMethod, StackItem};
 use crate::view::{AccountView, Round, TransactionView};
 use crate::wallet::{Transfer, Wallet, derive};
 use crate::{master, shard};
 
-/// The largest external message, as on the mainnet.
-pub const MAX_EXTERNAL_BYTES: usize = 65_535;
-/// The deepest external message, as on the mainnet.
-const MAX_EXTERNAL_DEPTH: u16 = 512;
 /// For how long a payment of the faucet may wait for its block, in seconds of the chain.
 const FAUCET_PATIENCE: u32 = 3_600;
 
@@ -109,7 +104,7 @@ impl Chain {
     /// It is tried out on the account as it is now; a message that the account would not accept is
     /// refused with the exit code. A message that waits already is taken silently.
     pub fn send(&mut self, boc: &[u8]) -> Result<()> {
-        let (message, address) = decode_external(boc)?;
+        let External { cell: message, to: address } = External::read(boc)?;
         if self.waiting.iter().any(|waiting| waiting.repr_hash() == message.repr_hash()) {
             return Ok(());
         }
@@ -124,8 +119,7 @@ impl Chain {
             }
             Outcome::NotAccepted { exit_code } => Err(Error::Refused {
                 account: address.address.0,
-                exit_code,
-                reason: exec::why_not_accepted(exit_code, &address, &account, &message),
+                cause: exec::why_not_accepted(exit_code, &address, &account, &message),
             }),
         }
     }
@@ -269,41 +263,8 @@ impl Chain {
             .zip(&payments)
             .map(|(seqno, payment)| {
                 let boc = self.faucet.sign(seqno, valid_until, std::slice::from_ref(payment))?;
-                Ok(decode_external(&boc)?.0)
+                Ok(External::read(&boc)?.cell)
             })
             .collect()
     }
-}
-
-/// Reads and checks the form of an external message to the basechain.
-fn decode_external(boc: &[u8]) -> Result<(Cell, StdAddr)> {
-    if boc.len() > MAX_EXTERNAL_BYTES {
-        let got = boc.len();
-        return Err(Error::Malformed(format!("{got} bytes, at most {MAX_EXTERNAL_BYTES} go")));
-    }
-    let cell = Boc::decode(boc).map_err(|error| Error::Malformed(format!("boc: {error}")))?;
-    let depth = cell.as_ref().repr_depth();
-    if depth > MAX_EXTERNAL_DEPTH {
-        return Err(Error::Malformed(format!("depth {depth}, at most {MAX_EXTERNAL_DEPTH} goes")));
-    }
-    if cell.is_exotic() {
-        return Err(Error::Malformed("the root cell is not an ordinary one".into()));
-    }
-    let message = cell
-        .parse::<Message<'_>>()
-        .map_err(|error| Error::Malformed(format!("not a message: {error}")))?;
-    let MsgInfo::ExtIn(info) = &message.info else {
-        return Err(Error::Malformed("not an external inbound message".into()));
-    };
-    let address = match &info.dst {
-        IntAddr::Std(address) if address.workchain == 0 && address.anycast.is_none() => {
-            address.clone()
-        }
-        other => {
-            let reason =
-                format!("destination {other}: this chain has accounts in workchain 0 only");
-            return Err(Error::Malformed(reason));
-        }
-    };
-    Ok((cell, address))
 }

@@ -27,6 +27,9 @@ use crate::wallet::derive;
 /// The shortest pause between two blocks without messages.
 const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
+/// The last time that all clients can read.
+const LAST_SECOND: u32 = i32::MAX.cast_unsigned();
+
 /// How a devnet is set up.
 #[derive(Debug, Clone)]
 pub struct DevnetConfig {
@@ -60,7 +63,9 @@ pub struct Devnet {
 }
 
 impl Devnet {
-    /// Makes the genesis and the first block, binds the socket and starts the clock.
+    /// Makes the genesis and the first two blocks, binds the socket and starts the clock.
+    ///
+    /// Two, because scanners ask for the block before the newest, and seqno 0 is a state and no block.
     pub async fn start(config: DevnetConfig) -> Result<Self> {
         let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
@@ -81,6 +86,7 @@ impl Devnet {
             wake: Notify::new(),
             seqno: watch::Sender::new(0),
         });
+        host.round()?;
         host.round()?;
 
         let mut tasks = JoinSet::new();
@@ -118,8 +124,10 @@ impl Devnet {
     }
 
     /// Moves the clock forward and makes a block at the new time.
+    ///
+    /// The clock ends in January 2038: TON's clients read its seconds as a signed number.
     pub fn warp(&self, seconds: u32) -> Result<()> {
-        self.host.warped.fetch_add(seconds, Ordering::SeqCst);
+        self.host.warp(seconds)?;
         self.host.round()
     }
 
@@ -230,6 +238,19 @@ impl Host {
         let (instant, time) = self.started;
         let passed = u32::try_from(instant.elapsed().as_secs()).unwrap_or(u32::MAX);
         time.saturating_add(passed).saturating_add(self.warped.load(Ordering::SeqCst))
+    }
+
+    fn warp(&self, seconds: u32) -> Result<()> {
+        // The lock, so that of two warps the second sees the first.
+        let _chain = self.lock();
+        let at = self.now();
+        match at.checked_add(seconds) {
+            Some(then) if then <= LAST_SECOND => {
+                self.warped.fetch_add(seconds, Ordering::SeqCst);
+                Ok(())
+            }
+            _ => Err(Error::WarpTooFar { seconds, at }),
+        }
     }
 
     /// The chain, told the present time.

@@ -3,6 +3,8 @@
 
 use tycho_types::error::Error as CellError;
 
+use crate::exec::NotTaken;
+use crate::external::Unreadable;
 use crate::view::{Short, Ton};
 
 /// Any failure of this crate.
@@ -10,22 +12,34 @@ use crate::view::{Short, Ton};
 pub enum Error {
     /// The bytes are not an external message the chain can read.
     #[error("malformed message: {0}")]
+    Unreadable(#[from] Unreadable),
+    /// What a get method or a wallet was given makes no sense.
+    #[error("malformed: {0}")]
     Malformed(String),
     /// The message is well formed, but its destination does not take it.
-    #[error("external message to {} refused: {reason}", Short(.account))]
+    #[error("external message to {} refused: {cause}", Short(.account))]
     Refused {
         /// The account in the basechain.
         account: [u8; 32],
-        /// Exit code of the contract, when its code ran.
-        exit_code: Option<i32>,
-        /// Why, in words.
-        reason: String,
+        /// Why.
+        cause: NotTaken,
     },
     /// `produce` or `advance` with a time before the last one.
     #[error("the clock moves forward only: asked for {asked}, the chain is at {at}")]
     ClockBack {
         /// Unix seconds of the call.
         asked: u32,
+        /// Unix seconds of the chain.
+        at: u32,
+    },
+    /// The clock was to be moved beyond what clients can read.
+    #[error(
+        "the clock cannot be moved by {seconds} seconds: it is {at} now and ends at {}",
+        i32::MAX
+    )]
+    WarpTooFar {
+        /// By how much.
+        seconds: u32,
         /// Unix seconds of the chain.
         at: u32,
     },

@@ -97,6 +97,33 @@ pub enum Outcome {
     },
 }
 
+/// Why an account did not take a message from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotTaken {
+    #[error("the account does not exist: it needs money first")]
+    Absent,
+    #[error("the account has no code, and the message carries no StateInit to deploy")]
+    NoCode,
+    #[error("the StateInit in the message does not hash to the address")]
+    OtherStateInit,
+    #[error("the account is frozen")]
+    Frozen,
+    #[error("the account cannot pay for the message")]
+    Poor,
+    #[error("the contract ended with exit code {0} before it accepted the message")]
+    ExitCode(i32),
+}
+
+impl NotTaken {
+    /// Exit code of the contract, when its code ran.
+    pub fn exit_code(self) -> Option<i32> {
+        match self {
+            Self::ExitCode(code) => Some(code),
+            _ => None,
+        }
+    }
+}
+
 /// Processes `message` on `account` at `address`.
 ///
 /// Fails only for input that is not a message, and for bugs: what contracts do wrong is part of a
@@ -125,30 +152,26 @@ pub fn run(
     }
 }
 
-/// Puts into words why an external message was not accepted.
+/// Why an external message was not accepted.
 pub(crate) fn why_not_accepted(
     exit_code: Option<i32>,
     address: &StdAddr,
     account: &ShardAccount,
     message: &Cell,
-) -> String {
+) -> NotTaken {
     if let Some(code) = exit_code {
-        return format!("the contract ended with exit code {code} before it accepted the message");
+        return NotTaken::ExitCode(code);
     }
     let state_init = message.parse::<Message<'_>>().ok().and_then(|message| message.init);
     let hash = state_init.and_then(|init| CellBuilder::build_from(init).ok());
     let fits = hash.map(|cell| *cell.repr_hash() == address.address);
     let state = account.load_account().ok().flatten().map(|account| account.state);
     match (state, fits) {
-        (None, _) => "the account does not exist: it needs money first".into(),
-        (Some(AccountState::Uninit), None) => {
-            "the account has no code, and the message carries no StateInit to deploy".into()
-        }
-        (Some(AccountState::Uninit), Some(false)) => {
-            "the StateInit in the message does not hash to the address".into()
-        }
-        (Some(AccountState::Frozen(_)), _) => "the account is frozen".into(),
-        (Some(_), _) => "the account cannot pay for the message".into(),
+        (None, _) => NotTaken::Absent,
+        (Some(AccountState::Uninit), None) => NotTaken::NoCode,
+        (Some(AccountState::Uninit), Some(false)) => NotTaken::OtherStateInit,
+        (Some(AccountState::Frozen(_)), _) => NotTaken::Frozen,
+        (Some(_), _) => NotTaken::Poor,
     }
 }
 

@@ -193,8 +193,8 @@ impl<'a> Collation<'a> {
         {
             Outcome::Done(output) => output,
             Outcome::NotAccepted { exit_code } => {
-                let reason = exec::why_not_accepted(exit_code, &address, &account, &message);
-                self.refuse(&message, exit_code, reason)?;
+                let cause = exec::why_not_accepted(exit_code, &address, &account, &message);
+                self.refuse(&message, exit_code, cause.to_string())?;
                 return Ok(Vec::new());
             }
         };

@@ -14,6 +14,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Seqno of a devnet that has just started.
+const FIRST: u32 = 2;
 
 async fn start(block_interval: Duration) -> Devnet {
     let genesis = genesis(1);
@@ -86,12 +88,12 @@ async fn a_client_pays_through_the_liteserver_and_sees_it_proven() {
     let devnet = start(Duration::from_secs(3600)).await;
     let wallet = genesis(1).wallet(0).unwrap();
     let mut client = Client::connect(&devnet).await;
-    assert_eq!(client.masterchain_seqno().await, 1);
+    assert_eq!(client.masterchain_seqno().await, FIRST);
     let boc = wallet.sign(0, devnet.now() + 60, &[Transfer::plain([9; 32], TON)]).unwrap();
     let sent = client.query(Writer::boxed(0x690a_d482).bytes(&boc).finish()).await;
     assert_eq!(sent, Writer::boxed(0x3950_e597).int(1).finish());
     // The block with the message is made at once, not after an hour.
-    let wait = Writer::boxed(0xbaea_b892).int(2).int(10_000).int(0x89b5_e62e).finish();
+    let wait = Writer::boxed(0xbaea_b892).int(FIRST + 1).int(10_000).int(0x89b5_e62e).finish();
     let (id, _) = masterchain_info(&client.query(wait).await);
     let answer = client.query(get_account_state(&id, &[9; 32])).await;
     let account = verify_account(&answer, &id, &[9; 32]).unwrap();
@@ -116,15 +118,62 @@ async fn the_faucet_pays_and_names_the_transaction() {
 #[tokio::test]
 async fn the_clock_is_warped_for_chain_and_clients() {
     let devnet = start(Duration::from_secs(3600)).await;
+    let mut client = Client::connect(&devnet).await;
+    // getMasterchainInfoExt behind waitMasterchainSeqno
+    let wait = Writer::boxed(0xbaea_b892).int(FIRST + 1).int(20_000);
+    client.ask(wait.int(0x70a6_71df).int(0).finish()).await;
     let before = devnet.now();
     devnet.warp(86_400).unwrap();
     assert!(devnet.now() >= before + 86_400);
-    assert_eq!(devnet.seqno(), 2);
-    let mut client = Client::connect(&devnet).await;
+    assert_eq!(devnet.seqno(), FIRST + 1);
+
+    let Ok(Message::Answer { bytes, .. }) = Message::parse(&client.frame().await.unwrap()) else {
+        panic!("not an answer");
+    };
+    let mut reader = Reader::new(&bytes);
+    reader.expect(0xa8cc_e0f5).unwrap();
+    reader.take(4 + 4 + 8).unwrap();
+    assert_eq!(read_block(&mut reader).seqno, FIRST + 1);
+    let (block, now) = (reader.int().unwrap(), reader.int().unwrap());
+    assert!(before + 86_400 <= block && block <= now, "{before} {block} {now}");
     let time = client.query(Writer::boxed(0x16ad_5a34).finish()).await;
     let mut reader = Reader::new(&time);
     reader.expect(0xe953_000d).unwrap();
-    assert!(reader.int().unwrap() >= before + 86_400);
+    assert!(reader.int().unwrap() >= now);
+    devnet.stop().await;
+}
+
+#[tokio::test]
+async fn the_clock_is_not_warped_beyond_what_clients_can_read() {
+    let devnet = start(Duration::from_secs(3600)).await;
+    let before = devnet.now();
+    let last = u32::try_from(i32::MAX).unwrap();
+    for seconds in [u32::MAX, last - before + 10] {
+        let error = devnet.warp(seconds).unwrap_err().to_string();
+        assert!(error.contains("2147483647"), "{error}");
+        assert!(devnet.now() < before + 60);
+    }
+    devnet.warp(last - before - 1000).unwrap();
+    assert!(devnet.warp(1001).is_err());
+    devnet.stop().await;
+}
+
+#[tokio::test]
+async fn a_scanner_may_ask_for_the_block_before_the_newest_from_the_start() {
+    let devnet = start(Duration::from_secs(3600)).await;
+    let mut client = Client::connect(&devnet).await;
+    let newest = client.masterchain_seqno().await;
+    for workchain in [-1_i32, 0] {
+        let before = Writer::boxed(0xfac8_f71e).int(1).int(workchain.cast_unsigned()).long(1 << 63);
+        let header = client.query(before.int(newest - 1).finish()).await;
+        let mut reader = Reader::new(&header);
+        reader.expect(0x752d_8219).unwrap();
+        let id = read_block(&mut reader);
+        verify_block(
+            &client.query(write_block(Writer::boxed(0x6377_cf0d), &id).finish()).await,
+            &id,
+        );
+    }
     devnet.stop().await;
 }
 
@@ -139,14 +188,14 @@ async fn blocks_come_without_messages_too() {
 async fn a_query_that_waits_does_not_hold_up_others() {
     let devnet = start(Duration::from_secs(3600)).await;
     let mut client = Client::connect(&devnet).await;
-    let wait = Writer::boxed(0xbaea_b892).int(2).int(20_000).int(0x89b5_e62e).finish();
+    let wait = Writer::boxed(0xbaea_b892).int(FIRST + 1).int(20_000).int(0x89b5_e62e).finish();
     let waiting = client.ask(wait).await;
-    assert_eq!(client.masterchain_seqno().await, 1);
+    assert_eq!(client.masterchain_seqno().await, FIRST);
     devnet.warp(1).unwrap();
     let Ok(Message::Answer { id, bytes }) = Message::parse(&client.frame().await.unwrap()) else {
         panic!("not an answer");
     };
-    assert_eq!((id, masterchain_info(&bytes).0.seqno), (waiting, 2));
+    assert_eq!((id, masterchain_info(&bytes).0.seqno), (waiting, FIRST + 1));
     // A block that does not come in time is a timeout.
     let wait = Writer::boxed(0xbaea_b892).int(1000).int(10).int(0x89b5_e62e).finish();
     assert_eq!(error_code(&client.query(wait).await), Some(652));
@@ -183,7 +232,7 @@ async fn a_client_that_says_who_it_is_gets_the_nonce_that_it_waits_for() {
         writer.bytes(signature).finish()
     };
     client.send(&complete(&key.sign(&nonces))).await;
-    assert_eq!(client.masterchain_seqno().await, 1);
+    assert_eq!(client.masterchain_seqno().await, FIRST);
 
     // Who signs something else is sent away.
     let mut liar = Client::connect(&devnet).await;
@@ -228,8 +277,8 @@ async fn garbage_closes_its_own_connection_and_no_other() {
     // A well-sealed query of garbage is answered, and the connection lives.
     let mut client = Client::connect(&devnet).await;
     assert_eq!(error_code(&client.query(vec![1; 100]).await), Some(621));
-    assert_eq!(client.masterchain_seqno().await, 1);
-    assert_eq!(good.masterchain_seqno().await, 1);
+    assert_eq!(client.masterchain_seqno().await, FIRST);
+    assert_eq!(good.masterchain_seqno().await, FIRST);
     devnet.stop().await;
 }
 
@@ -246,7 +295,7 @@ async fn there_is_a_limit_on_connections() {
     let _ = stream.write_all(&hello).await;
     assert_eq!(timeout(PATIENCE, stream.read(&mut [0; 8])).await.unwrap().unwrap_or(0), 0);
     // Those that are in are served, and a place that becomes free is given away.
-    assert_eq!(clients[0].masterchain_seqno().await, 1);
+    assert_eq!(clients[0].masterchain_seqno().await, FIRST);
     clients.truncate(200);
     timeout(PATIENCE, async {
         loop {

@@ -6,7 +6,9 @@ use adnl::tl::{Reader, Writer};
 use common::client::*;
 use common::*;
 use devnet::{SUPPLY, Transfer, method_id};
-use tycho_types::models::{AccountState, BlockId, ShardStateUnsplit, Transaction};
+use tycho_types::models::{
+    AccountState, BlockId, ShardDescription, ShardStateUnsplit, Transaction,
+};
 use tycho_types::prelude::*;
 
 const GET_MASTERCHAIN_INFO: u32 = 0x89b5_e62e;
@@ -256,8 +258,85 @@ fn transactions_of_an_account_come_as_a_hash_chain() {
         (lt, hash) = (transaction.prev_trans_lt, transaction.prev_trans_hash);
     }
     assert_eq!(lt, 0);
-    assert_eq!(error_code(&world.chain.answer(&query(account.last_lt, &[0; 32]))), Some(651));
-    assert_eq!(error_code(&world.chain.answer(&query(77, &[0; 32]))), Some(651));
+    // What is not there is refused as by the TON node.
+    let last_lt = account.last_lt;
+    let mut refused = |lt: u64| refusal(&world.chain.answer(&query(lt, &[0; 32])));
+    assert_eq!(refused(last_lt), (-400, "transaction hash mismatch".into()));
+    let text = "cannot locate transaction in block with specified logical time";
+    assert_eq!(refused(77), (-400, text.into()));
+    let text = "cannot compute block with specified transaction: \
+                cannot find block (0,eeeeeeeeeeeeeeee) lt=99000000: lt not in db";
+    assert_eq!(refused(99_000_000), (-400, text.into()));
+    // From the beginning of time there is nothing to tell, which is no error.
+    let answer = world.chain.answer(&query(0, &[0; 32]));
+    assert_eq!(answer, Writer::boxed(0x6f26_c60b).int(0).bytes(&[]).finish());
+}
+
+#[test]
+fn the_shard_of_a_prefix_comes_as_the_leaf_that_the_masterchain_keeps() {
+    let mut world = busy_world();
+    let (id, shard) = (last(&mut world), lookup(&mut world, 0, 6).unwrap());
+    let mut ask = |workchain: i32, prefix: u64, exact: bool| {
+        let query = write_block(Writer::boxed(0x46a2_f425), &id).int(workchain.cast_unsigned());
+        let answer = world.chain.answer(&query.long(prefix).boolean(exact).finish());
+        let mut reader = Reader::new(&answer);
+        reader.expect(0x9fe6_cd84).unwrap();
+        assert_eq!(read_block(&mut reader), id);
+        let found = reader.take(80).unwrap().to_vec();
+        let proof = roots(reader.bytes().unwrap());
+        assert_eq!(proof.len(), 2);
+        let leaf = reader.bytes().unwrap().to_vec();
+        reader.finish().unwrap();
+        (found, leaf)
+    };
+    let whole = 1 << 63;
+    let (found, leaf) = ask(0, whole, true);
+    assert_eq!(found, write_block(Writer::new(), &shard).finish());
+    // bt_leaf$0 leaf:ShardDescr
+    let leaf = Boc::decode(leaf).unwrap();
+    let mut slice = leaf.as_slice().unwrap();
+    assert!(!slice.load_bit().unwrap());
+    let description = ShardDescription::load_from(&mut slice).unwrap();
+    assert!(slice.is_empty());
+    assert_eq!(description.as_block_id(shard.shard), shard);
+
+    // Part of the shard: it is in there, but no shard of its own.
+    assert_eq!(ask(0, 0x1234_0000_0000_0001, false).0, found);
+    let mut nothing = Writer::new().int(0x8000_0000).finish();
+    nothing.resize(80, 0);
+    for (workchain, prefix, exact) in
+        [(0, 1 << 62, true), (0, 0, false), (-1, whole, false), (7, whole, false)]
+    {
+        assert_eq!(ask(workchain, prefix, exact), (nothing.clone(), vec![]), "{workchain}");
+    }
+}
+
+#[test]
+fn a_message_is_refused_in_the_words_of_the_ton_node() {
+    let mut world = busy_world();
+    let mut send =
+        |boc: &[u8]| refusal(&world.chain.answer(&Writer::boxed(0x690a_d482).bytes(boc).finish()));
+    let prefix = "cannot apply external message to current state : ";
+    let refused = |code: i32, text: &str| (code, format!("{prefix}{text}"));
+    let wallet = &world.wallets[0];
+    assert_eq!(send(b"no boc"), refused(0, "external message is not a valid bag of cells"));
+    assert_eq!(
+        send(&Boc::encode(Cell::empty_cell())),
+        refused(0, "external message must begin with ext_in_msg_info$10")
+    );
+    let stranger = common::genesis(9).wallet(8).unwrap().sign(0, world.now + 60, &[]).unwrap();
+    assert_eq!(send(&stranger), refused(0, "Failed to unpack account state"));
+    let address = hex::encode_upper(wallet.address());
+    assert_eq!(
+        send(&wallet.sign(55, world.now + 60, &[]).unwrap()),
+        refused(
+            0,
+            &format!(
+                "External message was not accepted\nCannot run message on account: inbound \
+                 external message rejected by transaction {address}:\nexitcode=133, gas_used=0"
+            )
+        )
+    );
 }
 
 #[test]
@@ -297,16 +376,10 @@ fn what_the_server_cannot_answer_it_says_so() {
     assert_eq!(code(get_account_state(&unknown, &address)), Some(651));
     assert_eq!(code(get_account_state(&id, &address)[..90].to_vec()), Some(621));
     assert_eq!(code([get_account_state(&id, &address), vec![0; 4]].concat()), Some(621));
-    assert_eq!(code(Writer::boxed(0x690a_d482).bytes(b"no boc").finish()), Some(621));
     // waitMasterchainSeqno: a chain on its own does not wait.
     let wait = |seqno: u32| Writer::boxed(0xbaea_b892).int(seqno).int(1000);
     assert_eq!(code(wait(100).int(GET_MASTERCHAIN_INFO).finish()), Some(652));
     assert_eq!(code(wait(1).int(GET_MASTERCHAIN_INFO).finish()), None);
-    // A refused message carries the exit code in its text.
-    let boc = world.wallets[0].sign(55, world.now + 60, &[]).unwrap();
-    let answer = world.chain.answer(&Writer::boxed(0x690a_d482).bytes(&boc).finish());
-    assert_eq!(error_code(&answer), Some(602));
-    assert!(String::from_utf8_lossy(&answer).contains("exit code 133"));
 }
 
 #[test]

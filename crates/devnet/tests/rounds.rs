@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use devnet::{
     Chain, Error, GenesisAccount, MAX_CASCADE, MessageKind, Prices, Round, SUPPLY, StackItem,
-    Transfer,
+    Transfer, Unreadable,
 };
 use tycho_types::models::AccountStatus;
 use tycho_types::prelude::*;
@@ -147,7 +147,7 @@ fn a_message_from_outside_that_nobody_accepts_is_refused_with_the_reason() {
     let mut world = World::with(1, vec![thrower, poor]);
     let wallet = world.wallets[0].clone();
     let refusal = |world: &mut World, boc: &[u8]| match world.chain.send(boc) {
-        Err(Error::Refused { exit_code, reason, .. }) => (exit_code, reason),
+        Err(Error::Refused { cause, .. }) => (cause.exit_code(), cause.to_string()),
         other => panic!("{other:?}"),
     };
     // Exit codes are those of the wallet contract: seqno and time of validity.
@@ -195,7 +195,7 @@ fn bytes_that_are_no_message_are_refused_and_change_nothing() {
     }
     assert!(refused > 2900, "{refused}");
     let too_big = vec![0; devnet::MAX_EXTERNAL_BYTES + 1];
-    assert!(matches!(world.chain.send(&too_big), Err(Error::Malformed(_))));
+    assert!(matches!(world.chain.send(&too_big), Err(Error::Unreadable(Unreadable::TooLarge))));
     // What was not refused is the very message, or differs in what nobody reads.
     let before = world.chain.seqno();
     let round = world.round();

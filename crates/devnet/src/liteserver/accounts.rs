@@ -1,12 +1,11 @@
-//! Queries about accounts: their state with proofs, their transactions, their get methods; and
-//! messages to them.
+//! Queries about accounts: their state with proofs, their transactions, their get methods.
 
 use adnl::tl::{Reader, Writer};
 use tycho_types::models::{BlockId, OptionalAccount, ShardStateUnsplit, Transaction};
 use tycho_types::prelude::*;
 use tycho_vm::Stack;
 
-use super::{Answer, Fault, ReadLite, WriteLite};
+use super::{Answer, Fault, NO_WORKCHAIN, ReadLite, WriteLite};
 use crate::block::{StoredBlock, next_lt};
 use crate::chain::Chain;
 use crate::error::{Error, Result};
@@ -67,16 +66,15 @@ impl Chain {
     pub(super) fn transactions_of(&self, q: &mut Reader<'_>) -> Answer {
         let (count, workchain, account) = (q.int()?, q.workchain()?, q.hash()?);
         let (mut lt, mut hash) = (q.long()?, q.hash()?);
-        if workchain != 0 {
-            return Err(Fault::NotFound(format!("workchain {workchain} has no transactions")));
+        if workchain == NO_WORKCHAIN {
+            return Err(Fault::fatal("invalid workchain specified"));
         }
         let (mut ids, mut cells) = (Vec::new(), Vec::new());
         for _ in 0..count.min(MAX_TRANSACTIONS) {
-            let Some(located) = self.transactions.get(&(account, lt)) else { break };
+            let located = self.transactions.get(&(account, lt)).filter(|_| workchain == 0);
+            let Some(located) = located else { break };
             if *located.cell.repr_hash() != hash {
-                let found = located.cell.repr_hash();
-                let text = format!("transaction at {lt} has hash {found}, not {hash}");
-                return Err(Fault::NotFound(text));
+                return Err(Fault::fatal("transaction hash mismatch"));
             }
             let transaction = located.cell.parse::<Transaction>()?;
             (lt, hash) = (transaction.prev_trans_lt, transaction.prev_trans_hash);
@@ -85,11 +83,30 @@ impl Chain {
             cells.push(located.cell.clone());
         }
         if cells.is_empty() && count > 0 && lt > 0 {
-            return Err(Fault::NotFound(format!("account {account} has no transaction at {lt}")));
+            return Err(self.no_transaction(workchain, &account, lt));
         }
         let writer = Writer::boxed(0x6f26_c60b).int(ids.len() as u32);
         let writer = ids.iter().fold(writer, |writer, id| writer.block(id));
         Ok(writer.bytes(&proofs::boc(&cells)))
+    }
+
+    /// Where the TON node looks for a transaction, as far as it gets: a block that spans the
+    /// logical time, and the transaction in it.
+    fn no_transaction(&self, workchain: i32, account: &HashBytes, lt: u64) -> Fault {
+        let end_lt = match workchain {
+            -1 => self.last_master().end_lt,
+            0 => self.last_shard().end_lt,
+            _ => 0,
+        };
+        if lt <= end_lt {
+            return Fault::fatal("cannot locate transaction in block with specified logical time");
+        }
+        let (prefix, _) = account.0.split_first_chunk().unwrap_or((&[0; 8], &[]));
+        let prefix = u64::from_be_bytes(*prefix);
+        Fault::fatal(format!(
+            "cannot compute block with specified transaction: \
+             cannot find block ({workchain},{prefix:016x}) lt={lt}: lt not in db"
+        ))
     }
 
     pub(super) fn one_transaction(&self, q: &mut Reader<'_>) -> Answer {
@@ -167,10 +184,5 @@ impl Chain {
             Err(Error::NoCode(_)) => Ok((NO_CODE, Vec::new())),
             Err(error) => Err(error.into()),
         }
-    }
-
-    pub(super) fn send_message(&mut self, q: &mut Reader<'_>) -> Answer {
-        self.send(q.bytes()?)?;
-        Ok(Writer::boxed(0x3950_e597).int(1))
     }
 }

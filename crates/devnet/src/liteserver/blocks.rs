@@ -4,7 +4,7 @@ use adnl::tl::{Reader, Writer};
 use tycho_types::models::{Block, ShardIdent, ShardStateUnsplit};
 use tycho_types::prelude::*;
 
-use super::{Answer, Fault, ReadLite, WriteLite};
+use super::{Answer, Fault, NO_WORKCHAIN, ReadLite, WriteLite};
 use crate::block::StoredBlock;
 use crate::chain::Chain;
 use crate::error::Result;
@@ -129,26 +129,31 @@ impl Chain {
 
     pub(super) fn shard_info(&self, q: &mut Reader<'_>) -> Answer {
         let id = q.block()?;
-        let (workchain, _prefix, _exact) = (q.workchain()?, q.long()?, q.boolean()?);
-        let master = self.find_master(&id)?;
-        if workchain != 0 {
-            return Err(Fault::NotFound(format!("there is no workchain {workchain}")));
+        let (workchain, prefix, exact) = (q.workchain()?, q.long()?, q.boolean()?);
+        if workchain == NO_WORKCHAIN {
+            return Err(Fault::fatal("requested shard is invalid"));
         }
+        let master = self.find_master(&id)?;
+        // One shard holds the whole basechain: it is what every prefix is found in, and is found
+        // exactly under its own.
+        let found = match (workchain, prefix) {
+            (_, 0) | (-1, _) => false,
+            (_, prefix) => !exact || prefix == ShardIdent::PREFIX_FULL,
+        };
         let state = master.state.parse::<ShardStateUnsplit>()?;
-        let shards = master::extra(&state)?.shards.get_workchain_shards(0)?;
-        let description = match shards {
-            Some(shards) => shards.iter().next().transpose()?,
-            None => None,
+        let shards = master::extra(&state)?.shards;
+        let leaf = match found {
+            true => shards.get_workchain_shards(workchain)?.map(Cell::from),
+            false => None,
         };
-        let Some((_, description)) = description else {
-            return Err(Fault::NotFound("no shard".into()));
+        let writer = Writer::boxed(0x9fe6_cd84).block(&id);
+        let writer = match &leaf {
+            Some(_) => writer.block(&self.shard_of(master)?.id),
+            None => writer.workchain(NO_WORKCHAIN).long(0).int(0).raw(&[0; 64]),
         };
-        let description = CellBuilder::build_from(&description)?;
-        Ok(Writer::boxed(0x9fe6_cd84)
-            .block(&id)
-            .block(&self.shard_of(master)?.id)
+        Ok(writer
             .bytes(&proofs::boc(&proofs::shards_in_state(master)?))
-            .bytes(&Boc::encode(description)))
+            .bytes(&leaf.map(Boc::encode).unwrap_or_default()))
     }
 
     pub(super) fn config_all(&self, q: &mut Reader<'_>) -> Answer {

@@ -6,6 +6,7 @@
 mod accounts;
 mod blocks;
 mod links;
+mod messages;
 pub(crate) mod tcp;
 
 use adnl::tl::{Reader, TlError, Writer};
@@ -19,6 +20,10 @@ use crate::error::Error;
 const QUERY: u32 = 0x798c_06df;
 const ERROR: u32 = 0xbba9_e148;
 const WAIT_MASTERCHAIN_SEQNO: u32 = 0xbaea_b892;
+
+const FATAL: i32 = -400;
+/// `workchainInvalid`, the workchain of nothing.
+const NO_WORKCHAIN: i32 = i32::MIN;
 
 /// Version that the server claims, and what it can do: proofs, account states, get methods.
 const SERVER_VERSION: u32 = 0x101;
@@ -37,6 +42,9 @@ enum Fault {
     Unsupported(u32),
     #[error("{0}")]
     NotFound(String),
+    /// In the words, and with the code, of the TON node.
+    #[error("{text}")]
+    AsTheNode { code: i32, text: String },
     #[error("timeout")]
     Timeout,
     #[error(transparent)]
@@ -50,12 +58,18 @@ impl From<tycho_types::error::Error> for Fault {
 }
 
 impl Fault {
+    /// What the TON node calls fatal to a query.
+    fn fatal(text: impl Into<String>) -> Self {
+        Self::AsTheNode { code: FATAL, text: text.into() }
+    }
+
     /// Codes of the TON node.
     fn code(&self) -> u32 {
         match self {
             Self::Tl(_) | Self::BadField(_) | Self::Unsupported(_) => 621,
             Self::NotFound(_) => 651,
             Self::Timeout => 652,
+            Self::AsTheNode { code, .. } => code.cast_unsigned(),
             Self::Chain(Error::Malformed(_)) => 621,
             Self::Chain(_) => 602,
         }

@@ -21,6 +21,14 @@ pub fn error_code(answer: &[u8]) -> Option<u32> {
     reader.int().ok()
 }
 
+/// Code and text of an answer that must be `liteServer.error`.
+pub fn refusal(answer: &[u8]) -> (i32, String) {
+    let mut reader = Reader::new(answer);
+    reader.expect(ERROR).unwrap();
+    let code = reader.int().unwrap().cast_signed();
+    (code, String::from_utf8(reader.bytes().unwrap().to_vec()).unwrap())
+}
+
 pub fn read_block(reader: &mut Reader<'_>) -> BlockId {
     let workchain = reader.int().unwrap().cast_signed();
     let shard = ShardIdent::new(workchain, reader.long().unwrap()).unwrap();
