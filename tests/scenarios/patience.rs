@@ -7,6 +7,7 @@ use channel::{
     propose::Intent,
     tl::{Action, ProposeAction, Query},
 };
+use node::{io::Event, summary::PaymentState};
 use tests::{Adversary, Manner, Outcome, Plan, World, talk::Talk, ton};
 
 use crate::lies::{before_a_relay, behind_a_relay, relayed};
@@ -21,7 +22,7 @@ fn a_refused_proposal_stays_reserved_until_nobody_can_claim_it() {
     let payment = world.pay(alice, &[mallory.id], ton(4));
     mallory.listen(&mut world, 5_000);
 
-    assert_eq!(world.standing(&payment), Outcome::Failed("no".to_owned()));
+    assert_eq!(world.standing(&payment), Outcome::Returning("no".to_owned()));
     assert_eq!(
         world.balance(alice, mallory.id),
         ton(6),
@@ -32,8 +33,34 @@ fn a_refused_proposal_stays_reserved_until_nobody_can_claim_it() {
     let left = u64::from(deadline.0) - u64::from(world.now().seconds());
     mallory.listen(&mut world, (left - 60) * 1_000);
     assert_eq!(world.balance(alice, mallory.id), ton(6));
+    assert_eq!(world.standing(&payment), Outcome::Returning("no".to_owned()));
     mallory.listen(&mut world, 120_000);
     assert_eq!(world.balance(alice, mallory.id), ton(10));
+    assert_eq!(world.standing(&payment), Outcome::Failed("no".to_owned()));
+    let told = world.machine(alice).told.iter().rev().find_map(|event| match event {
+        Event::Payment(payment) => Some((payment.state, payment.locked_until)),
+        _ => None,
+    });
+    assert_eq!(told, Some((PaymentState::Failed, None)), "the page is told when it is over");
+}
+
+#[test]
+fn what_has_ended_while_a_node_was_off_is_over_when_it_comes_back() {
+    for manner in [Manner::Refuse("no"), Manner::Silent] {
+        let mut world = World::seeded(30);
+        let alice = world.add(Plan::user("alice"));
+        let mut mallory = Adversary::with_channel(&mut world, "mallory", alice, ton(1), ton(10));
+        mallory.manner = manner;
+        let payment = world.pay(alice, &[mallory.id], ton(4));
+        mallory.listen(&mut world, 5_000);
+        world.switch_off(alice);
+        world.sleep(4 * 86_400);
+
+        world.start(alice);
+        world.run_for(60_000);
+
+        assert!(matches!(world.standing(&payment), Outcome::Failed(_)));
+    }
 }
 
 #[test]
@@ -49,7 +76,7 @@ fn a_promise_that_was_taken_back_stays_reserved_until_nobody_can_claim_it() {
     mallory.listen(&mut world, 5_000);
 
     assert_eq!(mallory.promised(), None);
-    assert!(matches!(world.standing(&payment), Outcome::Failed(_)));
+    assert!(matches!(world.standing(&payment), Outcome::Returning(_)));
     assert_eq!(
         world.balance(alice, mallory.id),
         ton(6),
@@ -87,7 +114,7 @@ fn a_relay_lets_the_payer_go_only_when_its_own_promise_is_dead() {
 
         mallory.listen(&mut world, 25_200_000);
         assert!(
-            matches!(world.standing(&payment), Outcome::Failed(_)),
+            matches!(world.standing(&payment), Outcome::Returning(_)),
             "now the contract refuses it"
         );
         assert_eq!(world.channel(relay, alice).map(|channel| channel.their_conditionals), Some(0));
@@ -202,7 +229,8 @@ fn a_promise_that_could_not_be_signed_binds_nobody_for_longer_than_a_moment() {
         }
         mallory.listen(&mut world, 30_000);
 
-        assert!(matches!(world.standing(&payment), Outcome::Failed(_)), "gone: {gone}");
+        // Alice's own promise was taken back with the consent of the relay, who still holds it.
+        assert!(matches!(world.standing(&payment), Outcome::Returning(_)), "gone: {gone}");
         assert_eq!(world.channel(relay, alice).map(|channel| channel.their_conditionals), Some(0));
         assert_eq!(world.balance(relay, mallory.id), ton(10), "nothing was signed");
         assert_eq!(world.channel(relay, mallory.id).map(|channel| channel.conditionals), Some(0));
@@ -226,7 +254,7 @@ fn a_promise_that_nobody_can_claim_any_more_is_released_though_the_next_node_is_
         assert_eq!(world.standing(&payment), Outcome::Underway, "mallory could still claim it");
         world.sleep(600);
         world.run_for(60_000);
-        assert!(matches!(world.standing(&payment), Outcome::Failed(_)), "answers: {answers}");
+        assert!(matches!(world.standing(&payment), Outcome::Returning(_)), "answers: {answers}");
         assert_eq!(world.channel(relay, alice).map(|channel| channel.their_conditionals), Some(0));
     }
 }

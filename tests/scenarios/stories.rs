@@ -173,7 +173,7 @@ fn a_receiver_who_is_known_to_be_offline_is_refused_at_once() {
 
     let payment = world.pay(alice, &[relay, bob], ton(1));
 
-    let offline = Outcome::Failed("destination node is offline".to_owned());
+    let offline = Outcome::Returning("destination node is offline".to_owned());
     assert_eq!(world.outcome(&payment), offline);
     world.switch_off(relay);
     world.run_for(30_000);
@@ -237,7 +237,7 @@ fn a_relay_refuses_what_it_would_lose_by() {
         }
         assert!(world.order(&payment).is_ok());
         let outcome = world.outcome(&payment);
-        let Outcome::Failed(found) = outcome else { panic!("{reason}: {outcome:?}") };
+        let Outcome::Returning(found) = outcome else { panic!("{reason}: {outcome:?}") };
         assert!(found.starts_with(reason), "{found:?} should be {reason:?}");
         assert_eq!(world.settle(), Ok(()));
         assert_eq!(world.audit(&[payment]).map(|fates| fates.failed), Ok(1));

@@ -71,7 +71,7 @@ impl World {
             for payment in &snapshot.payments {
                 let open = match payment.state {
                     PaymentState::Reserved | PaymentState::Locked | PaymentState::Sent => true,
-                    PaymentState::Settled | PaymentState::Failed => false,
+                    PaymentState::Settled | PaymentState::Returning | PaymentState::Failed => false,
                 };
                 if open {
                     let (name, state) = (self.name(id), payment.state);
@@ -188,7 +188,7 @@ impl World {
                 due[payment.payer.0] -= all as i128;
                 Ok(())
             }
-            (PaymentState::Failed, None) => {
+            (PaymentState::Failed | PaymentState::Returning, None) => {
                 fates.failed += 1;
                 Ok(())
             }

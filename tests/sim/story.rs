@@ -30,7 +30,9 @@ pub enum Outcome {
     Paid,
     /// On its way; the amount is not spendable.
     Underway,
-    /// It did not happen, for this reason.
+    /// It was refused for this reason, but can still be claimed.
+    Returning(String),
+    /// It did not happen, for this reason, and will not.
     Failed(String),
     /// The payer's node has never heard of it.
     Unknown,
@@ -164,6 +166,9 @@ impl World {
         match self.payment(payment).map(|summary| (summary.state, summary.reason)) {
             None => Outcome::Unknown,
             Some((PaymentState::Settled, _)) => Outcome::Paid,
+            Some((PaymentState::Returning, reason)) => {
+                Outcome::Returning(reason.unwrap_or_default())
+            }
             Some((PaymentState::Failed, reason)) => Outcome::Failed(reason.unwrap_or_default()),
             Some((PaymentState::Reserved | PaymentState::Locked | PaymentState::Sent, _)) => {
                 Outcome::Underway

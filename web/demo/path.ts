@@ -7,7 +7,7 @@ import { tons } from './money.js'
 
 type Stage = 'idle' | 'leaving' | 'relay' | 'shop' | 'failed'
 
-const STAGE: Record<PaymentState, Stage> = { reserved: 'leaving', locked: 'relay', sent: 'shop', settled: 'shop', failed: 'failed' }
+const STAGE: Record<PaymentState, Stage> = { reserved: 'leaving', locked: 'relay', sent: 'shop', settled: 'shop', returning: 'failed', failed: 'failed' }
 const ORDER: readonly Stage[] = ['leaving', 'relay', 'shop']
 const HOLD_MS = 380
 const REST_MS = 2_500

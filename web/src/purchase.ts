@@ -114,6 +114,11 @@ export class Purchase {
     const payment = await waiting.catch((thrown: unknown) => {
       throw this.inFlight(id, 'the request was given up while the payment was under way', thrown)
     })
+    if (payment.state === 'returning') {
+      const until = new Date((payment.locked_until ?? 0) * 1000).toISOString()
+      const reason = payment.reason ?? 'the payment was refused'
+      throw this.inFlight(id, `${reason}; the promise can still be claimed until ${until}, unless you give payment ${id} up`)
+    }
     if (payment.state === 'failed') {
       await this.notes.drop()
       const reason = payment.reason ?? 'the payment was refused'

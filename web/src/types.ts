@@ -34,9 +34,10 @@ export interface ChannelSummary {
 
 /**
  * `reserved`: durable here; `locked`: the first node accepted it; `sent`: the receiver is paid;
- * `settled`: nothing is left to do; `failed`: refused or expired, see `reason`.
+ * `settled`: nothing is left to do; `returning`: refused, see `reason`, but whoever holds the promise can claim it until
+ * `locked_until`, so that paying anew before may pay twice; `failed`: refused or expired, and nobody can claim it any more.
  */
-export type PaymentState = 'reserved' | 'locked' | 'sent' | 'settled' | 'failed'
+export type PaymentState = 'reserved' | 'locked' | 'sent' | 'settled' | 'returning' | 'failed'
 
 export interface PaymentSummary {
   readonly id: Hex
@@ -51,7 +52,7 @@ export interface PaymentSummary {
   readonly started: number
   /** Unix milliseconds of the proof that the receiver was paid, or of the refusal. */
   readonly finished: number | null
-  /** Unix seconds until which the amount of a failed payment is not spendable. */
+  /** Unix seconds until which the amount of a payment that is not settled is not spendable. */
   readonly locked_until: number | null
 }
 

@@ -51,7 +51,7 @@ export class FakeNode implements PaymentProvider {
   /** Another one: the page was closed and opened again. */
   session = 'first'
   peers = [RELAY]
-  arrive: 'sent' | 'failed' | 'never' = 'sent'
+  arrive: 'sent' | 'returning' | 'failed' | 'never' = 'sent'
   payFault: RillError | null = null
   /** What a payment over this first node is refused with. */
   readonly refuses = new Map<string, RillError>()
@@ -96,7 +96,7 @@ export class FakeNode implements PaymentProvider {
     const kept = this.payments.get(id)
     if (kept === undefined) throw new RillError('not_found', 'nothing is known under this id')
     if (this.arrive !== 'never') {
-      kept.summary = { ...kept.summary, state: this.arrive, reason: this.arrive === 'failed' ? 'refused' : null }
+      kept.summary = { ...kept.summary, state: this.arrive, reason: this.arrive === 'sent' ? null : 'refused' }
       if (this.arrive === 'sent') this.seen.set(kept.summary.key, kept.instruction.hex)
     } else if (signal !== undefined) {
       await new Promise<void>((_, gone) => signal.addEventListener('abort', () => gone(signal.reason as Error)))

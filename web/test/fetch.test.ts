@@ -555,6 +555,19 @@ story('a payment that fails is said so, and the next request starts anew', async
   assert.equal(node.payments.size, 2)
 })
 
+story('a payment that was refused but can still be claimed is not paid again until it is given up or over', async ({ node, shop, paying }) => {
+  node.arrive = 'returning'
+  const error = await fails(paying()(shop.url('/article')), 'in_flight', true)
+  assert.equal(error.retry, 'same')
+  await fails(paying()(shop.url('/article')), 'in_flight', true)
+  assert.equal(node.payments.size, 1)
+  node.arrive = 'failed'
+  await fails(paying()(shop.url('/article')), 'payment_failed', false)
+  node.arrive = 'sent'
+  assert.ok((await paying()(shop.url('/article'))).ok)
+  assert.equal(node.payments.size, 2)
+})
+
 story('a payment that is slow is unknown, not failed, and goes on later', async ({ node, shop, paying }) => {
   node.arrive = 'never'
   const leaving = new AbortController()

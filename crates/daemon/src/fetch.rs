@@ -147,6 +147,11 @@ impl Order {
                 "the merchant was not paid: {}; what is still locked comes back by itself",
                 payment["reason"].as_str().unwrap_or("refused")
             ),
+            Some("returning") => bail!(
+                "the merchant was not paid: {}; but the promise of payment {id} can be claimed until {}: who pays anew before may pay twice",
+                payment["reason"].as_str().unwrap_or("refused"),
+                payment["locked_until"]
+            ),
             _ => bail!(
                 "payment {id} is still on its way after {ARRIVAL_SECS} s; it is done once or comes back"
             ),

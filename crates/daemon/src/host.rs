@@ -193,6 +193,11 @@ impl Log {
                     id = hex::encode(payment.id.0), amount = %payment.amount, fee = %payment.fee,
                     to = %payment.to, "paid"
                 ),
+                PaymentState::Returning => tracing::warn!(
+                    id = hex::encode(payment.id.0), amount = %payment.amount,
+                    reason = payment.reason, until = payment.locked_until.map(|until| until.0),
+                    "payment refused; what was promised can be claimed until then"
+                ),
                 PaymentState::Failed => tracing::warn!(
                     id = hex::encode(payment.id.0), amount = %payment.amount,
                     reason = payment.reason, "payment failed"

@@ -13,7 +13,7 @@ use alloc::{
 
 use channel::{
     amount::{Nano, Time},
-    channel::{Change, Channel, dead_after},
+    channel::{Change, Channel},
     contract::{Address, Storage},
     key::{PublicKey, SecretKey},
     propose::{Intent, Outcome, behind},
@@ -547,13 +547,8 @@ impl Node {
                 return self.back_off(address, false);
             }
         };
-        if let Some(known) = self.virtuals.get(&conditional.key).cloned() {
-            let until = dead_after(conditional.deadline);
-            let mut gone = known.outgoing_is(LegState::Gone { until });
-            gone.action = None;
-            gone.finished = gone.finished.or(Some(self.now));
-            gone.reason = Some(reason);
-            self.put_virtual(gone);
+        if let Some(known) = self.virtuals.get(&conditional.key) {
+            self.put_virtual(known.gone(&reason, self.now));
         }
     }
 
@@ -564,8 +559,10 @@ impl Node {
             Change::Open(conditional) => (conditional.key, LegState::Live),
             Change::Close(conditional, _) => (conditional.key, LegState::Paid),
             Change::Remove(conditional) => {
-                let until = dead_after(conditional.deadline);
-                (conditional.key, LegState::Gone { until })
+                if let Some(known) = self.virtuals.get(&conditional.key) {
+                    self.put_virtual(known.gone("not taken up before its deadline", self.now));
+                }
+                return;
             }
         };
         let Some(known) = self.virtuals.get(&key).cloned() else { return };
@@ -577,10 +574,6 @@ impl Node {
             let fee = incoming.conditional.fee.saturating_sub(outgoing.conditional.fee);
             self.earned = self.earned.checked_add(fee).unwrap_or(self.earned);
             self.write_node();
-        }
-        if matches!(state, LegState::Gone { .. }) {
-            next.finished = next.finished.or(Some(self.now));
-            next.reason.get_or_insert_with(|| String::from("not taken up before its deadline"));
         }
         self.put_virtual(next);
     }

@@ -49,7 +49,7 @@ pub struct ChannelSummary {
     pub their_conditionals: u32,
 }
 
-/// How a payment stands. `Failed` names the reason in [`PaymentSummary::reason`].
+/// How a payment stands. `Returning` and `Failed` name the reason in [`PaymentSummary::reason`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentState {
@@ -61,8 +61,11 @@ pub enum PaymentState {
     Sent,
     /// The first node has been paid: nothing is left to do.
     Settled,
-    /// Refused or expired. The amount comes back at [`PaymentSummary::locked_until`] at the latest.
+    /// Refused or expired, and nobody can claim it any more: the amount is spendable again.
     Failed,
+    /// Refused or given back, but the promise was signed, and whoever holds it can claim it until
+    /// [`PaymentSummary::locked_until`]. Then it becomes `Failed`; who pays anew before may have paid twice.
+    Returning,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -79,7 +82,7 @@ pub struct PaymentSummary {
     pub started: Time,
     /// When the proof that the receiver was paid came, or the refusal.
     pub finished: Option<Time>,
-    /// The amount is not spendable before this time although the payment failed.
+    /// The amount is not spendable before this time unless the payment is settled.
     pub locked_until: Option<Deadline>,
 }
 

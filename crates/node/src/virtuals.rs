@@ -40,7 +40,7 @@ pub(crate) enum LegState {
     Gone {
         until: Deadline,
     },
-    /// Never signed, so never claimable.
+    /// Never signed, or dead on chain: nobody can claim it.
     Never,
 }
 
@@ -142,6 +142,21 @@ impl Virtual {
         Self { outgoing, ..self.clone() }
     }
 
+    /// The same after its outgoing promise was refused or removed: it can be claimed until it is dead.
+    pub(crate) fn gone(&self, reason: &str, now: Time) -> Self {
+        let until = self.outgoing.as_ref().map(|leg| dead_after(leg.conditional.deadline));
+        let state = match until.filter(|until| until.at() >= now) {
+            Some(until) => LegState::Gone { until },
+            None => LegState::Never,
+        };
+        Self {
+            action: None,
+            reason: self.reason.clone().or_else(|| Some(String::from(reason))),
+            finished: self.finished.or(Some(now)),
+            ..self.outgoing_is(state)
+        }
+    }
+
     /// The same after its outgoing promise was given up before it was signed: nobody can ever claim it.
     pub(crate) fn never_signed(&self, reason: &str, now: Time) -> Self {
         Self {
@@ -174,6 +189,9 @@ impl Virtual {
 
     /// When [`Virtual::work`] or [`Virtual::ask`] may change by the passing of time alone.
     pub(crate) fn next_change(&self, now: Time) -> Option<Time> {
+        if self.overdue(now).is_some() {
+            return Some(now);
+        }
         let outgoing = self.outgoing.as_ref().and_then(|leg| match leg.state {
             LegState::Live if leg.conditional.deadline.at() >= now => {
                 Some(leg.conditional.deadline)
@@ -207,12 +225,11 @@ impl Virtual {
                 Some(self.never_signed("the next node was not ready in time", now))
             }
             LegState::Offered if leg.is_dead(now) => {
-                let until = dead_after(leg.conditional.deadline);
-                let mut gone = self.outgoing_is(LegState::Gone { until });
-                gone.finished = gone.finished.or(Some(now));
-                gone.reason.get_or_insert_with(|| String::from("the next node did not answer"));
-                Some(gone)
+                // The proposal may still be sent: its orders stay.
+                let gone = self.gone("the next node did not answer", now);
+                Some(Self { action: self.action.clone(), ..gone })
             }
+            LegState::Gone { .. } if leg.is_dead(now) => Some(self.outgoing_is(LegState::Never)),
             LegState::Waiting
             | LegState::Offered
             | LegState::Live
@@ -250,7 +267,7 @@ impl Virtual {
             LegState::Live if self.claimed => (PaymentState::Sent, None),
             LegState::Live => (PaymentState::Locked, Some(leg.conditional.deadline)),
             LegState::Paid => (PaymentState::Settled, None),
-            LegState::Gone { until } => (PaymentState::Failed, Some(until)),
+            LegState::Gone { until } => (PaymentState::Returning, Some(until)),
             LegState::Never => (PaymentState::Failed, None),
         };
         Some(PaymentSummary {

@@ -87,7 +87,9 @@ fn pay_one(trio: &mut Trio, n: u32) -> (f64, f64) {
         match trio.next_payment().state {
             PaymentState::Sent => proof = Some(start.elapsed()),
             PaymentState::Settled => break,
-            PaymentState::Failed => panic!("a payment failed: the figures would mean nothing"),
+            PaymentState::Failed | PaymentState::Returning => {
+                panic!("a payment failed: the figures would mean nothing")
+            }
             PaymentState::Reserved | PaymentState::Locked => {}
         }
     }
@@ -115,7 +117,9 @@ fn pay_queued(trio: &mut Trio) -> Duration {
                     pay(trio);
                 }
             }
-            PaymentState::Failed => panic!("a payment failed: the figures would mean nothing"),
+            PaymentState::Failed | PaymentState::Returning => {
+                panic!("a payment failed: the figures would mean nothing")
+            }
             PaymentState::Sent | PaymentState::Reserved | PaymentState::Locked => {}
         }
     }

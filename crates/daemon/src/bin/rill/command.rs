@@ -164,6 +164,11 @@ impl Remote {
                 Ok(())
             }
             "failed" => bail!("payment {id} failed: {}", text(&payment, "/reason")),
+            "returning" => bail!(
+                "payment {id} was refused: {}; its promise can be claimed until {}, so do not pay anew before",
+                text(&payment, "/reason"),
+                payment["locked_until"]
+            ),
             state => bail!(
                 "payment {id} is {state} after {wait} s; the same command with --id {id} asks again and does not pay twice"
             ),
