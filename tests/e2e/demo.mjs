@@ -39,7 +39,7 @@ try {
   // The coin on the picture travels slower than the real one: take it when it has arrived.
   await tab.page.locator('#path[data-stage="shop"]').waitFor()
   mkdirSync(dirname(order.screenshot), { recursive: true })
-  await tab.page.screenshot({ path: order.screenshot, fullPage: true })
+  await tab.page.screenshot({ path: order.screenshot })
   const { text, payment } = await tab.result()
   if (tab.faults.length > 0) throw new Error(`the page threw: ${tab.faults.join('; ')}`)
   tell({ delivered: text.length > 0 && payment.length > 0, snapshot: await tab.snapshot() })

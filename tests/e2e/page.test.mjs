@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 
+import decodeQR from '../../web/node_modules/qr/decode.js'
 import { Visitor, launch } from './visitor.mjs'
 
 const { RILL_PAGE, RILL_CHROMIUM } = process.env
@@ -68,6 +69,7 @@ test('a wrong invitation is explained, and the right one works after it', async 
   const tab = await visitor.open()
   await tab.ready()
   const right = await tab.part('invitation').inputValue()
+  await tab.settings()
   for (const wrong of ['https://example.org', 'rill://nonsense', right.slice(0, 40)]) {
     await tab.part('invitation').fill(wrong)
     await tab.part('unlock').click()
@@ -84,7 +86,6 @@ test('a relay that is not who the invitation says is not spoken to', async () =>
   const tab = await visitor.open({ invitation: invitation.replace(/adnl=[0-9a-f]{64}/, `adnl=${'58'.repeat(31)}66`) })
   await tab.is('chain', 'state', 'online')
   await tab.is('relay', 'state', 'offline')
-  await tab.part('deposit').fill('1')
   assert.deepEqual((await tab.snapshot()).channels, [])
 })
 
@@ -132,7 +133,7 @@ test('a channel that is too small for the price is not used, and works after a t
   const tab = await funded('0.05')
   assert.ok(price > TON / 20n)
   await tab.buy()
-  assert.match(await tab.error('insufficient_capacity'), /[Tt]op the channel up/)
+  assert.match(await tab.error('insufficient_capacity'), /Top up the channel/)
   const { channels, payments } = await tab.snapshot()
   assert.deepEqual(payments, [])
   assert.equal(channels[0].locked, '0')
@@ -237,8 +238,7 @@ test('a deposit larger than the wallet is refused with the numbers', async () =>
   const tab = await visitor.open()
   await tab.ready()
   await tab.getCoins()
-  await tab.part('deposit').fill('1000000')
-  await tab.part('open-channel').click()
+  await tab.askForChannel(1_000_000)
   assert.match(await tab.error('insufficient_balance'), /1000000\.58 TON are needed.*999985\.58 TON or more to 0Q/s)
 })
 
@@ -262,7 +262,7 @@ test('without the liteserver proxy the page says that it does not see the chain'
   const tab = await visitor.open({ invitation: invitation.replace(/proxy=[^&]*/, `proxy=${nowhere}`) })
   await tab.is('relay', 'state', 'online')
   await tab.is('chain', 'state', 'offline')
-  assert.match(await tab.part('chain').innerText(), /not connected, trying again/)
+  assert.match(await tab.part('chain').textContent(), /not connected, trying again/)
 })
 
 test('a merchant that is offline is not paid twice when it is back', async () => {
@@ -285,6 +285,171 @@ test('a shop that is down costs nothing', async () => {
   })
   assert.equal(accounted(await tab.until(quiet)), 0n)
 })
+
+test('a new wallet is said to be new, and wants a good passphrase twice', async () => {
+  const { invitation } = await (await fetch(`${RILL_PAGE}demo.json`)).json()
+  const tab = await visitor.open(null)
+  const title = tab.page.locator('#unlock-title')
+  const press = async (passphrase, repeat) => {
+    await tab.part('passphrase').fill(passphrase)
+    await tab.part('repeat').fill(repeat)
+    await tab.part('unlock').click()
+  }
+  await tab.page.getByText('There is no wallet in this browser yet').waitFor()
+  assert.equal(await title.textContent(), 'Make a new wallet')
+  await tab.part('invitation').fill(`> ${invitation.slice(0, 70)}\n> ${invitation.slice(70).replace(/&/g, '&amp;')}.`)
+  await press('password1', 'password1')
+  assert.match(await tab.error('bad_request'), /too weak/)
+  const good = 'viele kleine boote fahren'
+  await press(good, good.toUpperCase())
+  assert.match(await tab.error('bad_request'), /the two are not the same/)
+  await press(good, good)
+  await tab.ready()
+  const { wallet } = await tab.snapshot()
+  await tab.page.reload()
+  await tab.page.getByText('Its keys lie encrypted in this browser').first().waitFor()
+  assert.equal(await title.textContent(), 'Open your wallet')
+  assert.equal(await tab.part('repeat').isVisible(), false)
+  await tab.part('passphrase').fill(good)
+  await tab.part('invitation').fill(invitation)
+  await tab.part('unlock').click()
+  await tab.ready()
+  assert.equal((await tab.snapshot()).wallet.address, wallet.address)
+})
+
+test('after a start that failed no light is green', async () => {
+  const first = await visitor.open()
+  await first.ready()
+  await first.settings()
+  await first.part('passphrase').fill('not the one')
+  await first.part('unlock').click()
+  await first.error('wrong_passphrase')
+  assert.equal(await first.page.locator('#health').getAttribute('data-mood'), 'waiting')
+  assert.equal(await first.part('phase').textContent(), 'Not started')
+  await first.is('relay', 'state', 'unknown')
+  await first.is('chain', 'state', 'unknown')
+  assert.equal(await first.part('receive').isEnabled(), false)
+})
+
+test('what goes wrong is on the screen, in the unit that was typed', async () => {
+  const tab = await funded()
+  await tab.page.setViewportSize({ width: 390, height: 700 })
+  await tab.part('limit').fill('0.05')
+  await tab.buy(3)
+  assert.match(await tab.error('budget_exceeded'), /costs 0\.\d+ TON with fees, the limit is 0\.05 TON/)
+  const box = await tab.part('error').boundingBox()
+  assert.ok(box.y >= 0 && box.y + box.height <= 700, `the error is at ${box.y}, ${box.height} high`)
+})
+
+test('an amount that can be read in two ways is asked about before anything is paid', async () => {
+  const tab = await funded()
+  await tab.part('limit').fill('1,000')
+  await tab.buy()
+  assert.match(await tab.error('bad_request'), /1 TON or as 1000 TON/)
+  assert.deepEqual((await tab.snapshot()).payments, [])
+  await tab.page.getByRole('button', { name: '1 TON', exact: true }).click()
+  await tab.result()
+  assert.equal(await tab.part('limit').inputValue(), '1')
+})
+
+test('while the relay hangs the sheet says what one waits for, and not that it was paid', async () => {
+  const tab = await funded()
+  await without('relay', async () => {
+    await tab.is('relay', 'state', 'offline')
+    await tab.page.evaluate(() => {
+      const { node } = globalThis.rill
+      const pay = node.pay.bind(node)
+      node.pay = (order) => new Promise((resolve, fail) => setTimeout(() => pay(order).then(resolve, fail), 4_000))
+    })
+    await tab.buy()
+    await tab.page.locator('[data-testid="pay-progress"]', { hasText: 'The relay is not connected' }).waitFor()
+    await tab.part('error').waitFor()
+    assert.doesNotMatch(await tab.complaint(), /^Paid/)
+  })
+})
+
+test('the address can be copied, and scanned', async () => {
+  const tab = await visitor.open()
+  await visitor.context.grantPermissions(['clipboard-read', 'clipboard-write'])
+  await tab.ready()
+  await tab.part('receive').click()
+  const { wallet } = await tab.snapshot()
+  await tab.part('copy-address').click()
+  await tab.page.getByText('Copied.').waitFor()
+  const copied = await tab.page.evaluate(() => navigator.clipboard.readText())
+  const read = await tab.page.evaluate(async (text) => (await import('/rill-ton/index.js')).readAddress(text), copied)
+  assert.deepEqual(read, { account: wallet.address, testOnly: true })
+  const [size, squares] = await tab.page.locator('#receive-code svg').evaluate((svg) => [svg.viewBox.baseVal.width, svg.firstChild.getAttribute('d')])
+  assert.equal(decodeQR(picture(size, squares)), `ton://transfer/${copied}`)
+})
+
+/** Squares of a code, as a camera sees them. */
+function picture(size, squares) {
+  const scale = 6
+  const side = size * scale
+  const data = new Uint8Array(4 * side * side).fill(255)
+  for (const [, x, y] of squares.matchAll(/M(\d+) (\d+)/g)) {
+    for (let row = y * scale; row < (+y + 1) * scale; row++) {
+      for (let at = x * scale; at < (+x + 1) * scale; at++) data.fill(0, 4 * (row * side + at), 4 * (row * side + at) + 3)
+    }
+  }
+  return { width: side, height: side, data }
+}
+
+test('what was bought and sent stands in the activity, with its name and its day', async () => {
+  const tab = await funded()
+  const { shop } = await (await fetch(`${RILL_PAGE}demo.json`)).json()
+  const { articles } = await (await fetch(shop, { headers: { accept: 'application/json' } })).json()
+  const demand = await fetch(articles[0].url)
+  const { accepts } = JSON.parse(Buffer.from(demand.headers.get('payment-required'), 'base64').toString())
+  await tab.buy()
+  await tab.result()
+  assert.match(await tab.part('paid').innerText(), /^Paid 0\.1001 TON/)
+  await tab.dismiss()
+  await tab.part('send').click()
+  await tab.part('send-to').fill(accepts[0].extra.nodeKey)
+  await tab.part('send-amount').fill('0,05')
+  await tab.part('send-now').click()
+  await tab.unlessError(tab.part('paid').waitFor())
+  assert.match(await tab.part('paid').innerText(), /^Sent 0\.05 TON/)
+  await tab.dismiss()
+  await tab.page.reload()
+  await tab.ready()
+  await tab.page.locator('[data-testid="payment"]').nth(1).waitFor()
+  const [sent, bought] = await tab.page.locator('[data-testid="payment"] summary').allInnerTexts()
+  assert.match(sent, /Sent to [0-9a-f]{8}….*Today.*−0\.055 TON/s)
+  assert.match(bought, new RegExp(`${articles[0].title}.*Today.*−0\\.1001 TON`, 's'))
+  accounted(await tab.until(quiet))
+})
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`the page has no barriers that axe finds, in the ${colorScheme}`, async () => {
+    const tab = await visitor.open()
+    await tab.page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+    await tab.page.setViewportSize({ width: 390, height: 844 })
+    const clean = async (state) => assert.deepEqual(await tab.barriers(), [], state)
+    await tab.ready()
+    await clean('at the start')
+    for (const sheet of ['receive', 'send']) {
+      await tab.part(sheet).click()
+      await clean(`with the sheet to ${sheet}`)
+      await tab.dismiss()
+    }
+    await tab.getCoins()
+    await clean('with coins')
+    await tab.askForChannel('1,000')
+    await clean('with a question')
+    await tab.openChannel(1)
+    await tab.buy()
+    await tab.result()
+    await clean('in the moment of success')
+    await tab.dismiss()
+    await tab.settings()
+    await tab.page.locator('#payments summary').first().click()
+    await clean('with everything unfolded')
+    assert.deepEqual(tab.faults, [])
+  })
+}
 
 for (const moment of ['reserved', 'locked', 'sent']) {
   test(`a tab closed when the payment is ${moment} pays once or not at all, and delivers after reopening`, async () => {

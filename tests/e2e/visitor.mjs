@@ -1,5 +1,6 @@
 // A visitor of the demo page: a headless Chromium, and what a person does and sees there.
 
+import axe from 'axe-core'
 import { chromium } from 'playwright-core'
 
 const FLAGS = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
@@ -26,10 +27,11 @@ export class Visitor {
     return new Visitor(context, url)
   }
 
-  /** Opens the page in a tab of its own. `demo` changes what the page is told of the demo. */
+  /** Opens the page in a tab of its own. `demo` changes what the page is told of the demo; null: there is none. */
   async open(demo = {}) {
     const tab = new Tab(await this.context.newPage())
-    if (Object.keys(demo).length > 0) {
+    if (demo === null) await tab.page.route('**/demo.json', (route) => route.fulfill({ status: 404 }))
+    else if (Object.keys(demo).length > 0) {
       await tab.page.route('**/demo.json', async (route) => {
         const told = await (await route.fetch()).json()
         await route.fulfill({ json: { ...told, ...demo } })
@@ -56,9 +58,9 @@ export class Tab {
     return this.page.getByTestId(name)
   }
 
-  /** Waits until an element carries this value in a data attribute. */
+  /** Waits until an element carries this value in a data attribute, on display or folded away. */
   is(name, attribute, value) {
-    return this.page.locator(`[data-testid="${name}"][data-${attribute}="${value}"]`).waitFor()
+    return this.page.locator(`[data-testid="${name}"][data-${attribute}="${value}"]`).waitFor({ state: 'attached' })
   }
 
   /** The node runs and sees relay and chain. */
@@ -83,22 +85,45 @@ export class Tab {
     }
   }
 
+  /** Closes whatever sheet lies over the page. */
+  async dismiss() {
+    while (await this.page.locator('dialog[open]').count()) await this.page.keyboard.press('Escape')
+  }
+
   async getCoins() {
     const before = await this.nano('wallet-balance')
     await this.part('get-coins').click()
     return this.amount('wallet-balance', (now) => now > before)
   }
 
-  /** Opens the channel, or tops it up, and waits until it can pay. Deposit in TON. */
-  async openChannel(deposit) {
+  /** Asks for a channel, or for more in it, and does not wait. Deposit in TON. */
+  async askForChannel(deposit) {
+    await this.dismiss()
+    const opens = (await this.part('top-up').isEnabled()) ? 'top-up' : 'start-channel'
+    await this.part(opens).click()
     await this.part('deposit').fill(String(deposit))
     await this.part('open-channel').click()
-    await this.unlessError(this.is('channel-phase', 'phase', 'open'))
-    return this.amount('channel-balance', (now) => now > 0n)
   }
 
-  buy(article = 1) {
-    return this.part(`buy-${article}`).click()
+  /** Opens the channel, or tops it up, and waits until it can pay. Deposit in TON. */
+  async openChannel(deposit) {
+    const before = await this.nano('channel-balance')
+    await this.askForChannel(deposit)
+    await this.unlessError(this.is('channel-phase', 'phase', 'open'))
+    await this.unlessError(this.page.locator('dialog[open]').waitFor({ state: 'detached' }))
+    return this.amount('channel-balance', (now) => now > before)
+  }
+
+  /** Shows the form with passphrase and invitation, which is folded away while the wallet is open. */
+  async settings() {
+    if (await this.part('unlock').isVisible()) return
+    await this.dismiss()
+    await this.page.locator('#developer > summary').click()
+  }
+
+  async buy(article = 1) {
+    await this.dismiss()
+    await this.page.locator(`[data-testid="buy-${article}"]:not([aria-busy]):enabled`).click()
   }
 
   /** What was delivered; fails with the page's words if that is an error. */
@@ -129,6 +154,13 @@ export class Tab {
   async complaint() {
     const shown = await this.part('error').isVisible()
     return shown ? this.part('error').innerText() : 'nothing'
+  }
+
+  /** What axe finds wrong with what is shown now, as short lines. */
+  async barriers() {
+    await this.page.evaluate(axe.source)
+    const { violations } = await this.page.evaluate(() => globalThis.axe.run(document))
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ target, any, all }) => `${id}: ${target} (${[...any, ...all].map(({ message }) => message).join('; ')})`))
   }
 
   snapshot() {

@@ -1,61 +1,105 @@
-// What to tell a person about an error: looked up by its code, so that the words are ours and say what to do next.
+// What to tell a person about an error: looked up by its code, so that the words are ours and say what to do next. It is
+// shown where one looks: in the sheet that is open, or below the balance.
 
-import type { ErrorCode, RillError } from 'rill-ton'
+import type { ErrorCode, PaymentState, RillError } from 'rill-ton'
+
+import { button, byId, make } from './dom.js'
 
 const ADVICE: Record<ErrorCode, readonly [title: string, next: string]> = {
   bad_challenge: ['The shop sent a demand that cannot be trusted', 'Tell the shop. Do not pay it in another way.'],
-  bad_request: ['This cannot be used', 'Check what was typed or pasted and try again.'],
-  budget_exceeded: ['It costs more than the limit', 'Raise “Pay at most” above, if it is worth it to you.'],
-  chain_unreachable: ['The chain is not in sight', 'The page keeps trying. Check that the relay and its liteserver are running.'],
-  channel_refused: ['The relay does not open a channel', 'Ask its operator, or use another relay.'],
-  disconnected: ['The node stopped before it answered', 'Try again: nothing is ever done twice.'],
-  duplicate: ['This invoice was used before', 'Ask the shop about it, naming the payment below.'],
-  expired: ['The invoice has expired', 'Press the button again to get a fresh one. Check that your clock is right.'],
-  in_flight: ['Paid, but the answer has not come', 'Press the same button again: it shows the same proof and does not pay twice.'],
-  insufficient_balance: ['Not enough in the channel', 'Top the channel up: set a larger deposit in step 2.'],
-  insufficient_capacity: ['The channel is too small for this', 'Top the channel up: set a larger deposit in step 2.'],
+  bad_request: ['This cannot be used', ''],
+  budget_exceeded: ['It costs more than your limit', 'Raise “At most” above the shop, if it is worth it to you.'],
+  chain_unreachable: ['The chain is not in sight', 'The page keeps trying. Try again in a moment.'],
+  channel_refused: ['The relay does not open a channel', 'Ask its operator, or use the invitation of another relay.'],
+  disconnected: ['No answer', 'Try again: nothing is ever done twice.'],
+  duplicate: ['The shop says that this was used before', 'Ask the shop about it, naming the payment.'],
+  expired: ['The invoice has expired', 'Try again to get a fresh one. If that does not help, check your clock.'],
+  in_flight: ['Not finished yet', 'Try again: it goes on where it was, and pays nothing twice.'],
+  insufficient_balance: ['Not enough coins', ''],
+  insufficient_capacity: ['The channel is too small for this', 'Top up the channel, then try again.'],
   internal: ['Something went wrong inside', 'Reload the page. The node goes on from its last stored state.'],
-  no_route: ['There is no way to this shop yet', 'Open a channel with the relay first (step 2).'],
-  not_found: ['Nothing is known about this payment', 'It was never made. Press the button again.'],
-  not_leader: ['The node already runs in another tab', 'Use that tab, or close it and press “Start the node” here.'],
-  payment_failed: ['The shop was not paid', 'Try again. What is still locked comes back by itself.'],
-  relay_unreachable: ['The relay cannot be reached', 'The page keeps trying. Check that the relay is running and that the invitation is the right one.'],
-  storage_corrupt: ['The stored data cannot be read', 'Do not delete anything. Restore from a backup or update the program.'],
-  storage_not_durable: ['The browser does not keep data', 'Leave private browsing or free some space, then reload the page.'],
-  unsupported: ['That does not work here', 'Use a current browser over https or on localhost, or a shop that takes TON over the payment network.'],
+  no_route: ['There is no way to this receiver yet', 'Open a channel with its relay first.'],
+  not_found: ['Nothing is known about this payment', 'It was never made. Try again.'],
+  not_leader: ['Your wallet is open in another tab', 'Use that tab, or close it and open the wallet here.'],
+  payment_failed: ['The receiver was not paid', 'Try again. What is still locked comes back by itself.'],
+  relay_unreachable: ['The relay cannot be reached', 'The page keeps trying. If it lasts, check the invitation.'],
+  storage_corrupt: ['The stored data cannot be read', 'Delete nothing. Update the program, or restore from a backup.'],
+  storage_not_durable: ['The browser does not keep data', ''],
+  unsupported: ['That does not work here', ''],
   user_rejected: ['You said no', 'Nothing was paid.'],
-  verification_failed: ['The shop does not accept the proof', 'Ask the shop about it, naming the payment below.'],
-  wrong_network: ['The shop wants another network', 'Start the node on that network.'],
-  wrong_passphrase: ['Wrong passphrase', 'Your keys are safe and unchanged. Type the passphrase they were made with and press “Start the node”.'],
+  verification_failed: ['The shop does not accept the proof', 'Ask the shop about it, naming the payment.'],
+  wrong_network: ['The shop wants another network', 'Open a wallet on that network.'],
+  wrong_passphrase: ['Wrong passphrase', 'Your keys are safe and unchanged. Type the passphrase that they were made with.'],
 }
 
-/** Shows an error where screen readers announce it. */
-export function explain(place: HTMLElement, error: RillError): void {
-  const [title, next] = ADVICE[error.code] ?? [error.code, '']
-  show(place, error.code, title, [error.message, next, moved(error)])
+const pointer: { slot: HTMLElement | null } = { slot: null }
+
+/** Errors are shown beside this from now on, unless a sheet lies over it. */
+export function lookAt(pressed: HTMLElement): void {
+  pointer.slot = pressed.closest('form, section')?.querySelector<HTMLElement>('.slot') ?? null
+}
+
+/** What `in_flight` means depends on how far the payment is. */
+const UNDER_WAY: Partial<Record<PaymentState, readonly [title: string, next: string]>> = {
+  reserved: ['Not paid yet', 'It is set aside here and the relay has not taken it. It goes out when the relay is there, or comes back.'],
+  locked: ['On its way', 'The relay has it; the receiver has not confirmed yet. It arrives, or comes back by itself.'],
+  returning: ['Refused, and coming back', 'The promise can still be claimed until then, so the page does not pay again by itself.'],
+  sent: ['Paid, but the answer has not come', 'Try again: the page shows its receipt and pays nothing more.'],
+  settled: ['Paid, but the answer has not come', 'Try again: the page shows its receipt and pays nothing more.'],
+}
+
+/** Something that a person can do about an error. */
+export interface Choice {
+  readonly label: string
+  readonly press: () => void
+}
+
+export function explain(error: RillError, choices: readonly Choice[] = [], state?: PaymentState): void {
+  const way = error.code === 'in_flight' && state !== undefined ? UNDER_WAY[state] : undefined
+  const [title, next] = way ?? ADVICE[error.code] ?? [error.code, '']
+  const moved = error.code === 'bad_request' ? '' : !error.moneyMayHaveMoved ? 'No money has moved.' : state === 'reserved' ? '' : 'Money may have moved.'
+  show(error.code, title, [sentence(error.message), next, moved], choices, error.paymentId)
+}
+
+/** Something that only the person can answer. */
+export function ask(error: RillError, choices: readonly Choice[]): void {
+  show(error.code, 'Which one is meant?', [sentence(error.message)], choices)
 }
 
 /** Shows what the node itself finds worth telling: it goes on, but its owner may have to do something. */
-export function warn(place: HTMLElement, reason: string): void {
-  show(place, 'trouble', 'The node needs attention', [reason, 'It tries again by itself where that can help.'])
+export function warn(reason: string): void {
+  const shown = byId('error')
+  // What somebody has just been told about their own doing comes first.
+  if (!shown.hidden && shown.dataset['code'] !== 'trouble') return
+  show('trouble', 'Your wallet needs attention', [sentence(reason)], [])
 }
 
-function show(place: HTMLElement, code: string, title: string, texts: readonly string[]): void {
-  const heading = document.createElement('h2')
-  heading.textContent = title
-  const lines = texts.filter((line) => line !== '')
-  place.dataset['code'] = code
-  place.replaceChildren(heading, ...lines.map(paragraph))
-  place.hidden = false
+export function clear(): void {
+  const error = byId('error')
+  error.hidden = true
+  error.replaceChildren()
+  delete error.dataset['code']
+  byId('notices').append(error)
 }
 
-function moved(error: RillError): string {
-  if (!error.moneyMayHaveMoved) return 'No money has moved.'
-  return error.paymentId === undefined ? 'Money may have moved.' : `Money may have moved: payment ${error.paymentId}.`
+function show(code: string, title: string, texts: readonly string[], choices: readonly Choice[], paymentId?: string): void {
+  const error = byId('error')
+  const slot = document.querySelector<HTMLElement>('dialog[open] .slot') ?? pointer.slot ?? byId('notices')
+  error.dataset['code'] = code
+  error.replaceChildren(make('h3', title), ...texts.filter((line) => line !== '').map((line) => make('p', line)))
+  if (paymentId !== undefined) error.append(make('p', `Payment ${paymentId}`, 'mono'))
+  if (choices.length > 0) {
+    const row = make('div', '', 'row')
+    row.append(...choices.map(({ label, press }) => button(label, press)))
+    error.append(row)
+  }
+  slot.append(error)
+  error.hidden = false
+  error.scrollIntoView({ block: 'nearest' })
 }
 
-function paragraph(text: string): HTMLElement {
-  const line = document.createElement('p')
-  line.textContent = text
-  return line
+function sentence(text: string): string {
+  const trimmed = text.trim()
+  if (trimmed === '') return ''
+  return trimmed.charAt(0).toUpperCase() + trimmed.slice(1) + (/[.!?]$/.test(trimmed) ? '' : '.')
 }

@@ -6,6 +6,8 @@ import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+import { buildSync } from 'esbuild'
+
 const web = join(dirname(fileURLToPath(import.meta.url)), '..')
 const at = (...path) => join(web, ...path)
 
@@ -21,8 +23,19 @@ const compile = (project) => {
 compile('.')
 cpSync(at('src/wasm'), at('dist/wasm'), { recursive: true })
 
-// The page imports `rill-ton` as any page would; its import map says that this is the folder beside it.
+// The page imports the package as any page would; bundled with what it needs besides, and the package left as it is.
 compile('demo')
-for (const file of ['index.html', 'style.css']) cpSync(at('demo', file), at('dist/demo', file))
+buildSync({
+  entryPoints: [at('demo/main.ts')],
+  outfile: at('dist/demo/main.js'),
+  bundle: true,
+  format: 'esm',
+  target: 'es2022',
+  minify: true,
+  alias: { 'rill-ton': './rill-ton/index.js' },
+  external: ['./rill-ton/index.js'],
+  legalComments: 'inline',
+})
+for (const file of ['index.html', 'style.css', 'icon.svg']) cpSync(at('demo', file), at('dist/demo', file))
 for (const file of readdirSync(at('dist')).filter((name) => name.endsWith('.js'))) cpSync(at('dist', file), at('dist/demo/rill-ton', file))
-cpSync(at('dist/wasm'), at('dist/demo/rill-ton/wasm'), { recursive: true })
+cpSync(at('dist/wasm'), at('dist/demo/rill-ton/wasm'), { recursive: true, filter: (file) => !file.endsWith('.d.ts') })

@@ -5,6 +5,7 @@ import { bad, listener, network, text } from './arguments.js'
 import { utf8 } from './bytes.js'
 import type { Core, StartCore, WasmSource } from './core.js'
 import { RillError, asRillError } from './errors.js'
+import { readInvitation } from './invitation.js'
 import { RillNode } from './node.js'
 import { Running } from './running.js'
 import type { NodeEvent } from './types.js'
@@ -126,7 +127,7 @@ function checked(options: OpenOptions): Checked {
   if (typeof options !== 'object' || options === null) throw bad('openNode takes an object with `invitation` and `passphrase`')
   const { onEvent } = options
   return {
-    invitation: text(options.invitation, 'invitation'),
+    invitation: readInvitation(text(options.invitation, 'invitation')),
     // One text typed on different keyboards can be different code points.
     passphrase: text(options.passphrase, 'passphrase').normalize('NFKC'),
     network: network(options.network ?? 'tvm:-3'),
