@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, Request, State, rejection::JsonRejection},
-    http::{HeaderValue, Method, StatusCode, header},
-    middleware::{self, Next},
+    extract::{Path, Query, State, rejection::JsonRejection},
+    http::{StatusCode, header},
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -20,6 +20,8 @@ use tycho_types::{
     models::{AccountStatus, Transaction, TxInfo},
 };
 
+use crate::guard::{self, Guard};
+
 pub(crate) struct Shared {
     pub(crate) devnet: Devnet,
     /// Test wallets by name.
@@ -30,7 +32,7 @@ type Known = State<Arc<Shared>>;
 type Answer = Result<Json<Value>, Refusal>;
 
 /// What was asked for cannot be done.
-pub(crate) struct Refusal(StatusCode, String);
+pub(crate) struct Refusal(pub(crate) StatusCode, pub(crate) String);
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
@@ -41,7 +43,7 @@ impl IntoResponse for Refusal {
 }
 
 /// All routes.
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
+pub(crate) fn router(shared: Arc<Shared>, guard: Guard) -> Router {
     Router::new()
         .route("/health", get(async || Json(json!({ "status": "ok" }))))
         .route("/info", get(info))
@@ -50,7 +52,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/warp", post(warp))
         .route("/account/{address}", get(account))
         .route("/transactions/{address}", get(transactions))
-        .layer(middleware::from_fn(cross_origin))
+        .layer(middleware::from_fn_with_state(guard, guard::check))
         .with_state(shared)
 }
 
@@ -166,19 +168,6 @@ fn rent(transaction: &TransactionView) -> u128 {
         Err(_) => None,
     };
     phase.map_or(0, |phase| phase.storage_fees_collected.into_inner())
-}
-
-/// Pages of every origin may ask.
-async fn cross_origin(request: Request, next: Next) -> Response {
-    let mut response = match *request.method() {
-        Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
-        _ => next.run(request).await,
-    };
-    let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type"));
-    response
 }
 
 /// `0:<64 hex>` or the hex alone.

@@ -4,12 +4,14 @@
 //! Once both listen it prints one line of JSON on standard output. Transactions are logged on standard error.
 
 mod control;
+mod guard;
 
 use std::{io::IsTerminal, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use devnet::{Devnet, DevnetConfig};
+use guard::Guard;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use tycho_types::boc::Boc;
@@ -24,6 +26,12 @@ struct Cli {
     /// Where the control interface listens. Whoever reaches it can take money and move the clock.
     #[arg(long, default_value = "127.0.0.1:4480")]
     control: SocketAddr,
+    /// A host name under which the control interface is addressed, besides localhost and IP addresses.
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+    /// An origin whose pages may use the control interface, such as http://localhost:5173.
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
     /// All keys come from it: the same seed gives the same faucet, wallets and liteserver key.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -74,7 +82,9 @@ async fn main() -> Result<()> {
             "control": format!("http://{address}"),
         })
     );
-    axum::serve(listener, control::router(Arc::new(control::Shared { devnet, wallets })))
+    let guard = Guard { hosts: cli.allow_host, origins: cli.allow_origin };
+    let shared = Arc::new(control::Shared { devnet, wallets });
+    axum::serve(listener, control::router(shared, guard))
         .await
         .context("the control interface stopped")
 }
