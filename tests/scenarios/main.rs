@@ -2,6 +2,7 @@
 
 mod bites;
 mod claims;
+mod clocks;
 mod collusion;
 mod disputes;
 mod floods;

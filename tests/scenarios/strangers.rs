@@ -15,7 +15,7 @@ use node::{
 use tests::{Adversary, Plan, World, ton};
 
 #[test]
-fn a_proof_of_a_key_is_good_for_one_connection_and_half_a_minute() {
+fn a_proof_of_a_key_is_good_for_one_connection_and_some_minutes() {
     let mut world = World::seeded(51);
     let alice = world.add(Plan::user("alice"));
     let mut eve = Adversary::unknown(&mut world, "eve", alice);
@@ -47,9 +47,9 @@ fn a_proof_of_a_key_is_good_for_one_connection_and_half_a_minute() {
     assert_eq!(eve.ask(&mut world, &prove(turned, now, &key)), None, "our own turned round");
     let right = [ours, theirs];
     let now = i64::from(world.now().seconds());
-    assert_eq!(eve.ask(&mut world, &prove(right, now - 31, &key)), None, "too old");
+    assert_eq!(eve.ask(&mut world, &prove(right, now - 310, &key)), None, "too old");
     let now = i64::from(world.now().seconds());
-    assert_eq!(eve.ask(&mut world, &prove(right, now + 60, &key)), None, "not yet");
+    assert_eq!(eve.ask(&mut world, &prove(right, now + 310, &key)), None, "not yet");
     let now = i64::from(world.now().seconds());
     let answer = eve.ask(&mut world, &prove(right, now, &key));
 

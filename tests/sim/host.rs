@@ -3,10 +3,11 @@
 use channel::contract::Address;
 use node::{
     invitation::Contact,
-    io::{Effect, Input, LinkEvent, QueryId},
+    io::{AccountView, ChainView, Effect, Input, LinkEvent, QueryId},
 };
 
 use crate::{
+    chain::Chain,
     machine::Body,
     talk::Talk,
     wire::{FlightId, QUERY_TIMEOUT_MS, RESEND_MS, WireId},
@@ -36,6 +37,7 @@ impl World {
             }
             Effect::Watch(address) => {
                 let fresh = self.machine_mut(id).watched.insert(address);
+                self.machine_mut(id).shown.remove(&address);
                 self.poll(id, address, fresh);
             }
             Effect::Recall(key) => {
@@ -281,7 +283,19 @@ impl World {
             return;
         }
         let view = self.chain.view(address, self.now().seconds());
-        self.feed(machine, Input::Chain(view));
+        let shown = match &view.account {
+            AccountView::Inactive { balance } => (*balance, None),
+            AccountView::Active { balance, data, .. } => {
+                (*balance, Some(channel::cell::hash(data)))
+            }
+        };
+        let before = self.machine_mut(machine).shown.insert(address, shown);
+        let input = if before == Some(shown) {
+            Input::Unchanged { address, block: view.block, time: view.time }
+        } else {
+            Input::Chain(view)
+        };
+        self.feed(machine, input);
         if again {
             let pause = self.rng.u64(30_000..60_000);
             let look = Happening::Polled { machine, life, address, again };
@@ -302,6 +316,27 @@ impl World {
         self.expect_block();
     }
 
+    /// From now on the clock of a machine is ahead of the world's by this much.
+    pub fn set_clock(&mut self, id: Id, ahead_ms: i64) {
+        self.machine_mut(id).plan.clock_ahead_ms = ahead_ms;
+        self.feed(id, Input::Wake);
+    }
+
+    /// The chain throws back the next top-ups; only where rules are enough.
+    pub fn bounce_deposits(&mut self, count: u32) {
+        if let Chain::Rules(ledger) = &mut self.chain {
+            ledger.bouncing = count;
+        }
+    }
+
+    /// The chain takes no message from outside for a while; only where rules are enough.
+    pub fn stop_chain_for(&mut self, secs: u32) {
+        let until = self.now().seconds() + secs;
+        if let Chain::Rules(ledger) = &mut self.chain {
+            ledger.deaf_until = until;
+        }
+    }
+
     /// Puts something that is no channel into a channel's contract; only where rules are enough.
     pub fn garble(&mut self, address: Address) {
         self.chain.garble(address);
@@ -309,7 +344,8 @@ impl World {
     }
 
     /// Has a machine's host prove this of an account, whatever the chain says.
-    pub fn show(&mut self, id: Id, view: node::io::ChainView) {
+    pub fn show(&mut self, id: Id, view: ChainView) {
+        self.machine_mut(id).shown.remove(&view.address);
         self.feed(id, Input::Chain(view));
     }
 

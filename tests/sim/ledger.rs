@@ -55,6 +55,10 @@ pub struct Ledger {
     /// Coins that fees have eaten.
     pub burned: u128,
     log: Vec<String>,
+    /// So many of the next top-ups are thrown back.
+    pub bouncing: u32,
+    /// Until then (unix seconds) no external message is taken.
+    pub deaf_until: u32,
 }
 
 /// Why a transaction changed nothing.
@@ -81,6 +85,8 @@ impl Ledger {
             minted: 0,
             burned: 0,
             log: Vec::new(),
+            bouncing: 0,
+            deaf_until: 0,
         }
     }
 
@@ -105,6 +111,9 @@ impl Ledger {
             self.deliver(message);
         }
         for boc in std::mem::take(&mut self.externals) {
+            if now < self.deaf_until {
+                continue;
+            }
             if let Err(Exit(code)) = self.external(&boc, now) {
                 self.log.push(format!("external not accepted, exit {code}"));
             }
@@ -284,6 +293,10 @@ impl Ledger {
             OP_TOP_UP => {
                 check(storage.inited, 117)?;
                 check(storage.quarantine.is_none(), 106)?;
+                if let Some(left) = self.bouncing.checked_sub(1) {
+                    self.bouncing = left;
+                    return Err(Exit(37));
+                }
                 let amount = message.value.checked_sub(TOP_UP_COST).ok_or(Exit(119))?;
                 let side = usize::from(!body.load_bit()?);
                 storage.balance[side] += amount;

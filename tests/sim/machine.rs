@@ -54,6 +54,9 @@ pub struct Trap {
     pub when: Box<dyn Fn(&Effect) -> bool>,
 }
 
+/// Enough of an account to see that it has not changed: its coins and the hash of its data.
+pub type Shown = (Nano, Option<[u8; 32]>);
+
 pub struct Machine {
     pub plan: Plan,
     pub seed: [u8; 32],
@@ -68,6 +71,8 @@ pub struct Machine {
     pub inbox: Vec<Input>,
     pub wake: Option<u64>,
     pub watched: BTreeSet<Address>,
+    /// What its node was shown of them in this life.
+    pub shown: BTreeMap<Address, Shown>,
     pub replies: BTreeMap<RequestId, Result<Reply, CommandError>>,
     /// Records that its node wanted to see.
     pub recalled: Vec<Input>,
@@ -95,6 +100,7 @@ impl Machine {
             inbox: Vec::new(),
             wake: None,
             watched: BTreeSet::new(),
+            shown: BTreeMap::new(),
             replies: BTreeMap::new(),
             recalled: Vec::new(),
             told: Vec::new(),

@@ -162,6 +162,11 @@ impl World {
         &self.machines[id.0]
     }
 
+    /// Its owner decides something else; read at the next start.
+    pub fn change(&mut self, id: Id, change: impl FnOnce(&mut Plan)) {
+        change(&mut self.machine_mut(id).plan);
+    }
+
     /// From now on its links seem to come from there.
     pub fn comes_from(&mut self, id: Id, source: Source) {
         self.machine_mut(id).source = source;
@@ -256,6 +261,7 @@ impl World {
         let machine = &mut self.machines[id.0];
         machine.life += 1;
         machine.away = false;
+        machine.shown.clear();
         let records = machine.records();
         match Node::restore(machine.config(&self.codes), entropy, now, records) {
             Ok((node, step)) => {

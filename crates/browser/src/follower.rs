@@ -16,7 +16,7 @@ pub struct Follower {
     client: LiteClient,
     /// The newest block that the server has named.
     block: Option<BlockId>,
-    watched: BTreeMap<Address, Option<Seen>>,
+    watched: BTreeMap<Address, Option<Told>>,
     asked: BTreeMap<QueryId, Asked>,
     /// When to ask for the newest block if nothing that waits for it is open.
     poll_at: u64,
@@ -30,6 +30,8 @@ pub enum News {
     Send(Vec<u8>),
     /// A watched account as it is now; the first time, and whenever it has changed.
     Account(ChainView),
+    /// At this block and chain time a watched account is as it was told last; said now and then.
+    Unchanged { address: Address, block: u32, time: u32 },
     /// The chain has a new block.
     Block(u32),
     /// The server did not take a message. It is offered again by whoever wanted it sent.
@@ -56,6 +58,12 @@ struct Seen {
     hash: [u8; 32],
     balance: u128,
     active: bool,
+}
+
+struct Told {
+    seen: Seen,
+    /// Chain time of the block.
+    time: u32,
 }
 
 struct Asked {
@@ -179,15 +187,23 @@ impl Follower {
     }
 
     fn account_seen(&mut self, address: Address, view: lite::AccountView) {
+        let (block, time) = (view.block_seqno, view.gen_utime);
         let Some(before) = self.watched.get_mut(&address) else { return };
         let balance = Nano(view.balance);
         let active = matches!(view.state, AccountStatus::Active { .. });
         let seen = Seen { lt: view.lt, hash: view.last_trans_hash, balance: view.balance, active };
-        // Answers to two looks may overtake each other; an account's logical time never goes back.
-        if before.is_some_and(|before| before == seen || before.lt > seen.lt) {
-            return;
+        match before {
+            // Answers to two looks may overtake each other; an account's logical time never goes back.
+            Some(told) if told.seen.lt > seen.lt => return,
+            Some(told) if told.seen == seen => {
+                if time >= told.time.saturating_add(UNCHANGED_SECS) {
+                    told.time = time;
+                    self.outputs.push_back(News::Unchanged { address, block, time });
+                }
+                return;
+            }
+            Some(_) | None => *before = Some(Told { seen, time }),
         }
-        *before = Some(seen);
         let account = match view.state {
             AccountStatus::Active { code_hash, data, .. } => {
                 AccountView::Active { balance, code_hash, data }
@@ -196,7 +212,6 @@ impl Follower {
                 AccountView::Inactive { balance }
             }
         };
-        let (block, time) = (view.block_seqno, view.gen_utime);
         self.outputs.push_back(News::Account(ChainView { address, block, time, account }));
     }
 
@@ -231,6 +246,8 @@ impl Follower {
 const ANSWER_MS: u64 = 10_000;
 /// How long the server may hold a question for the next block.
 const WAIT_MS: u32 = 10_000;
+/// Chain time after which it is said again that an account has not changed.
+const UNCHANGED_SECS: u32 = 20;
 /// Pause before asking again after an error.
 const POLL_MS: u64 = 1_000;
 

@@ -148,7 +148,7 @@ pub struct OnChain {
     pub time: u32,
     /// The contract is initialised and not in dispute.
     pub open: bool,
-    /// It was initialised once and is not any more, or a dispute runs: no value moves again.
+    /// It was initialised once and is not any more, or a dispute runs, or it cannot be read: no value moves.
     pub closed: bool,
 }
 

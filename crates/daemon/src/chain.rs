@@ -48,14 +48,19 @@ pub(crate) struct Watcher {
 struct Known {
     node: Handle,
     status: watch::Sender<ChainStatus>,
-    /// Watched accounts and the last transaction that the node was told of.
-    watched: BTreeMap<Address, Option<LastTransaction>>,
+    /// Watched accounts and what the node was told of them on this connection.
+    watched: BTreeMap<Address, Option<Told>>,
     /// Messages that no server has taken yet.
     outbox: VecDeque<Vec<u8>>,
 }
 
-/// Logical time and hash: an account changes by transactions only.
-type LastTransaction = (u64, [u8; 32]);
+#[derive(Clone, Copy)]
+struct Told {
+    /// Logical time and hash of the last transaction: an account changes by transactions only.
+    last: (u64, [u8; 32]),
+    /// Chain time of the block, unix seconds.
+    time: u32,
+}
 
 impl Watcher {
     pub(crate) fn new(

@@ -137,7 +137,7 @@ impl Node {
                 hops: u8::try_from(hops.len()).unwrap_or(u8::MAX),
             }),
             reason: None,
-            created: self.now,
+            created: self.clock.wall(),
             finished: None,
         });
         self.payment(&id).map(Reply::Payment).ok_or(CommandError::NotFound)
@@ -146,7 +146,7 @@ impl Node {
     /// Capacity, fee and deadline of every hop; the fees of all later nodes travel with the amount. Of the channels
     /// behind the first we do not know the terms: nodes of one network use the same.
     fn hops(&self, order: &PayOrder, gap: u32) -> Option<Vec<Hop>> {
-        let now = Deadline(self.now.seconds());
+        let now = Deadline(self.clock.most().seconds());
         let mut deadline = now.plus_secs(LAST_HOP_SECS).plus_secs(gap);
         let mut fee = Nano::ZERO;
         let mut hops = Vec::new();

@@ -14,9 +14,9 @@ use channel::amount::Time;
 #[allow(async_fn_in_trait)] // the loop runs on one thread; no caller needs `Send` futures
 pub trait Host {
     type Error;
-    /// Unix time. May stand still, may jump forward; the node ignores a step back.
+    /// Unix time. May stand still, jump, and be wrong: the node's timers only count how far it goes forward.
     fn now(&self) -> Time;
-    /// Waits for the next input, at most until `wake`; then it is [`Input::Wake`].
+    /// Waits for the next input, at most until `wake` by the clock as it is now; then it is [`Input::Wake`].
     async fn next(&mut self, wake: Option<Time>) -> Input;
     /// An input that is there already, if any.
     fn ready(&mut self) -> Option<Input>;

@@ -49,7 +49,7 @@ fn received_key(key: &PublicKey) -> Vec<u8> {
 impl Node {
     /// Puts away what is over. The last ones stay in hand.
     pub(crate) fn retire(&mut self, key: &PublicKey) {
-        let Some(known) = self.virtuals.get(key).filter(|known| known.is_over(self.now)) else {
+        let Some(known) = self.virtuals.get(key).filter(|known| known.is_over(&self.clock)) else {
             return;
         };
         // A proposal about it may still be on its way, and is made again from it after a restart.
@@ -73,14 +73,13 @@ impl Node {
 
     fn put_away(&mut self, key: &PublicKey) {
         // It may have come to life again meanwhile, by an answer that nobody waited for any more.
-        if !self.virtuals.get(key).is_some_and(|known| known.is_over(self.now)) {
+        if !self.virtuals.get(key).is_some_and(|known| known.is_over(&self.clock)) {
             return;
         }
         let Some(known) = self.virtuals.remove(key) else { return };
         self.unindex(&known);
-        for timer in [Timer::Expiry(*key), Timer::Ask(*key)] {
-            self.timers.set(timer, None);
-        }
+        self.deadlines.set(Timer::Expiry(*key), None);
+        self.timers.set(Timer::Ask(*key), None);
         self.write(Kind::Virtual.key(&key.0), None);
         let name = match &known.payment {
             Some(payment) => payment_key(&payment.id),

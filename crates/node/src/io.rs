@@ -49,6 +49,9 @@ pub enum Input {
     Unreachable(PublicKey),
     /// The proven state of a watched account.
     Chain(ChainView),
+    /// In this block, of this chain time (unix seconds), a watched account is as it was last told. Said now and
+    /// then, so that the node knows how late it is on chain and what did not happen there.
+    Unchanged { address: Address, block: u32, time: u32 },
     /// The owner wants something.
     Command(RequestId, Command),
     /// What [`Effect::Recall`] asked for; `None`: there is no such record.

@@ -17,6 +17,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod chain;
+mod clock;
 mod command;
 pub mod config;
 pub mod domain;

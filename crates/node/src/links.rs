@@ -16,9 +16,9 @@ use crate::{
     turn::Flight,
 };
 
-/// Seconds that an authentication may be old, and that the peer's clock may be ahead.
-const AUTH_AGE_SECS: i64 = 30;
-const AUTH_AHEAD_SECS: i64 = 5;
+/// Seconds by which the clocks of two nodes may differ. What is signed names both ends of this link, so an old
+/// signature serves nobody else.
+const AUTH_SKEW_SECS: i64 = 300;
 /// How long a link may take to prove a node key, and a node without a channel to open one.
 const STRANGER_MS: u64 = 60_000;
 const VISITOR_MS: u64 = 600_000;
@@ -68,7 +68,7 @@ impl Node {
                 self.drop_link(guest);
             }
         } else {
-            let timestamp = i64::from(self.now.seconds());
+            let timestamp = i64::from(self.clock.fair().seconds());
             let hello = self.authenticate(&ours, &theirs, timestamp);
             self.query(id, &Query::Authenticate(hello), Flight::Auth { timestamp });
             self.timers.set(Timer::Ping(id), Some(self.now.plus_ms(PING_MS)));
@@ -82,11 +82,11 @@ impl Node {
 
     /// The peer introduces itself. `None`: no answer, as for everything that is not understood.
     pub(crate) fn authenticated_by(&mut self, id: LinkId, hello: &Authenticate) -> Option<Answer> {
-        let age = i64::from(self.now.seconds()).checked_sub(hello.timestamp)?;
+        let age = i64::from(self.clock.fair().seconds()).checked_sub(hello.timestamp)?;
         let link = self.links.all.get(&id)?;
         let (ours, theirs) = (link.ours, link.theirs);
         let digest = authenticate_hash(&theirs, &ours, hello.timestamp);
-        let fresh = (-AUTH_AHEAD_SECS..=AUTH_AGE_SECS).contains(&age);
+        let fresh = (-AUTH_SKEW_SECS..=AUTH_SKEW_SECS).contains(&age);
         if !fresh || !hello.key.verify(&digest, &hello.signature) {
             tracing::debug!(age, "authentication refused");
             return None;
@@ -260,7 +260,7 @@ impl Node {
 
     pub(crate) fn ping(&mut self, id: LinkId) {
         if self.links.all.contains_key(&id) {
-            let value = i64::from(self.now.seconds());
+            let value = i64::from(self.clock.wall().seconds());
             self.query(id, &Query::Ping { value }, Flight::Ping);
             self.timers.set(Timer::Ping(id), Some(self.now.plus_ms(PING_MS)));
         }

@@ -14,7 +14,7 @@ use alloc::{
 use channel::{
     amount::{Nano, Time},
     channel::{Change, Channel},
-    contract::{Address, Storage},
+    contract::Address,
     key::{PublicKey, SecretKey},
     propose::{Intent, Outcome, behind},
     semichannel::SignedSemi,
@@ -24,13 +24,12 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::{
+    clock::Clock,
     config::{Config, Record},
     guests::Guests,
     history::History,
     invitation::Contact,
-    io::{
-        AccountView, ChainView, Effect, Event, Input, LinkEvent, LinkId, PaymentId, QueryId, Step,
-    },
+    io::{Effect, Event, Input, LinkEvent, LinkId, PaymentId, QueryId, Step},
     links::{Link, Links},
     opening::Opening,
     records::{self, Kind, NodeRecord, Parts, TopUp, decode, encode},
@@ -46,6 +45,8 @@ pub struct Node {
     pub(crate) wallet_key: SecretKey,
     pub(crate) public: PublicKey,
     rng: ChaCha20Rng,
+    pub(crate) clock: Clock,
+    /// [`Clock::steady`].
     pub(crate) now: Time,
     pub(crate) links: Links,
     pub(crate) flights: BTreeMap<QueryId, (LinkId, Flight)>,
@@ -61,11 +62,13 @@ pub struct Node {
     pub(crate) unfunded: Guests<Address>,
     pub(crate) wallet: Wallet,
     pub(crate) timers: Timers,
+    /// What ends on chain.
+    pub(crate) deadlines: Timers,
     pub(crate) earned: Nano,
     step: Step,
     dirty: BTreeSet<Address>,
     pub(crate) dirty_asks: BTreeSet<PublicKey>,
-    dirty_wallet: bool,
+    pub(crate) dirty_wallet: bool,
     /// Channels whose record changed in this step: the owner is told once.
     told: BTreeSet<Address>,
 }
@@ -87,6 +90,8 @@ pub enum Corrupt {
 
 const ASK_FIRST_MS: u64 = 2_000;
 const ASK_LONGEST_MS: u64 = 30_000;
+/// A promise that could not be signed by then binds nobody: the next node is away, or keeps the lock for itself.
+const UNSIGNED_MS: u64 = 15_000;
 
 impl Node {
     /// Puts a node together from its records, of which those under [`crate::history::HISTORY`] may be left out;
@@ -105,6 +110,7 @@ impl Node {
             key,
             wallet_key,
             rng: ChaCha20Rng::from_seed(entropy),
+            clock: Clock::starting(now),
             now,
             links: Links::default(),
             flights: BTreeMap::new(),
@@ -120,6 +126,7 @@ impl Node {
             unfunded: Guests::default(),
             wallet: wallet.map_err(|_| Corrupt::Code)?,
             timers: Timers::default(),
+            deadlines: Timers::default(),
             earned: Nano::ZERO,
             step: Step::default(),
             dirty: BTreeSet::new(),
@@ -233,14 +240,17 @@ impl Node {
 
     /// Takes one input. Total: a bad peer gets a refusal or a closed link, a bad command an error reply.
     pub fn handle(&mut self, now: Time, input: Input) -> Step {
-        self.now = self.now.max(now);
+        self.clock.tick(now);
+        self.now = self.clock.steady();
         for timer in self.timers.due(self.now) {
             self.due(timer);
         }
+        self.time_passes();
         match input {
             Input::Link(link, event) => self.link(link, event),
             Input::Unreachable(peer) => self.unreachable(peer),
             Input::Chain(view) => self.chain(view),
+            Input::Unchanged { address, block, time } => self.unchanged(&address, block, time),
             Input::Command(request, command) => self.command(request, command),
             Input::Recalled { key, value } => self.recalled(&key, value.as_deref()),
             Input::Wake => {}
@@ -262,8 +272,18 @@ impl Node {
                 self.effect(Effect::Notify(Event::Channel(summary)));
             }
         }
-        self.step.wake = self.timers.next();
+        // Of what ends on chain, only that waits for the host's clock which the chain is beyond already.
+        let ends = self.deadlines.next().filter(|at| self.clock.most() >= *at);
+        let waits = self.timers.next().map(|at| self.clock.as_wall(at));
+        self.step.wake = ends.into_iter().chain(waits).min();
         core::mem::take(&mut self.step)
+    }
+
+    /// Something may have ended on chain.
+    pub(crate) fn time_passes(&mut self) {
+        for timer in self.deadlines.due(self.clock.least()) {
+            self.due(timer);
+        }
     }
 
     fn due(&mut self, timer: Timer) {
@@ -271,18 +291,26 @@ impl Node {
             Timer::Channel(address) => self.touch(&address),
             Timer::Shadow(address) => {
                 let slot = self.slots.get(&address);
-                if let Some(next) = slot.and_then(|s| s.channel.without_dead_shadows(self.now)) {
+                if let Some(next) =
+                    slot.and_then(|s| s.channel.without_dead_shadows(self.clock.least()))
+                {
                     self.adopt(&address, next, &[], None);
                 }
             }
             Timer::Ask(key) => self.ask_again(&key),
             Timer::Expiry(key) => {
                 let known = self.virtuals.get(&key);
-                if let Some(next) = known.and_then(|known| known.overdue(self.now)) {
+                if let Some(next) = known.and_then(|known| known.overdue(&self.clock)) {
                     self.put_virtual(next);
                 } else if let Some(known) = self.virtuals.remove(&key) {
                     self.unindex(&known);
                     self.index(known);
+                }
+            }
+            Timer::Unsigned(key) => {
+                if let Some(known) = self.virtuals.get(&key).filter(|known| known.is_unsigned()) {
+                    let reason = "the next node was not ready in time";
+                    self.put_virtual(known.never_signed(reason, self.clock.wall()));
                 }
             }
             Timer::Dial(peer) => self.dial(peer),
@@ -361,70 +389,14 @@ impl Node {
         }
     }
 
-    fn chain(&mut self, view: ChainView) {
-        if view.address == self.wallet.address {
-            let before = self.wallet.balance;
-            if let Some(fate) = self.wallet.observed(self.now, view.time, &view.account) {
-                self.wallet_settled(fate);
-            }
-            if before != self.wallet.balance {
-                self.wallet.warned = false;
-                self.wallet_changed();
-            }
-            self.dirty_wallet |= self.wallet.free();
-            return;
-        }
-        let Some(slot) = self.slots.get(&view.address) else { return };
-        let seen = match &view.account {
-            AccountView::Inactive { .. } => Ok(None),
-            AccountView::Active { data, .. } => Storage::from_cell(data).map(Some),
-        };
-        let (next, why) = match seen {
-            Ok(storage) => {
-                let disputed = storage.is_some_and(|storage| storage.quarantine.is_some());
-                let why = if disputed {
-                    String::from("it is being closed on chain by one side alone")
-                } else {
-                    String::from("its contract has been closed")
-                };
-                (slot.channel.observed(self.now, view.time, storage.as_ref()), why)
-            }
-            Err(error) => {
-                let why = alloc::format!("its contract cannot be read ({error}): update this node");
-                (slot.channel.unreadable(self.now, view.time), why)
-            }
-        };
-        let stops = next.chain.closed && !slot.channel.chain.closed;
-        self.channel_observed(&view.address, next);
-        if stops {
-            self.channel_stopped(&view.address, &why);
-        }
-        self.dirty_wallet |= self.wallet.free();
-    }
-
-    /// No value moves in this channel any more. What was only planned in it fails at once: nothing of it was signed,
-    /// so nothing of it can be claimed.
-    fn channel_stopped(&mut self, address: &Address, why: &str) {
-        let Some(slot) = self.slots.get(address) else { return };
-        let peer = slot.channel.terms.their_key();
-        let planned = slot.work.iter().filter(|(work, ..)| *work == Work::Open);
-        let planned: Vec<PublicKey> = planned.map(|(_, _, key)| *key).collect();
-        let reason = alloc::format!("channel with {peer} does not pay any more: {why}");
-        for key in planned {
-            if let Some(known) = self.virtuals.get(&key).cloned() {
-                self.put_virtual(known.never_signed(&reason, self.now));
-            }
-        }
-        self.effect(Effect::Notify(Event::Trouble { reason }));
-    }
-
     /// Makes the most urgent proposal that can be made. False: there is none.
     pub(crate) fn propose_next(&mut self, address: &Address) -> bool {
         loop {
             let Some(slot) = self.slots.get(address) else { return false };
             if let Some(want_response) = slot.channel.increment {
                 let intent = Intent::Increment { want_response };
-                let Ok(mut next) = slot.channel.propose(self.now, &intent, &self.key) else {
+                let Ok(mut next) = slot.channel.propose(self.clock.most(), &intent, &self.key)
+                else {
                     return false;
                 };
                 next.increment = None;
@@ -433,6 +405,12 @@ impl Node {
             }
             let Some((work, key)) = slot.next_work() else { return false };
             let Some(known) = self.virtuals.get(&key).cloned() else { return false };
+            if known.work(&self.clock) != Some(work) {
+                // A deadline has passed since that was found out.
+                self.unindex(&known);
+                self.index(known);
+                continue;
+            }
             let intent = match (work, &known.outgoing, known.resolve) {
                 (Work::Close, _, Some(resolve)) => Intent::Close { key, resolve },
                 (Work::Open, Some(leg), _) => {
@@ -442,7 +420,7 @@ impl Node {
                 }
                 _ => Intent::Remove { key },
             };
-            match slot.channel.propose(self.now, &intent, &self.key) {
+            match slot.channel.propose(self.clock.most(), &intent, &self.key) {
                 Ok(next) => {
                     self.adopt(address, next, &[], None);
                     if work == Work::Open {
@@ -452,7 +430,7 @@ impl Node {
                 }
                 Err(fault) if work == Work::Open => {
                     let reason = alloc::format!("{fault}");
-                    self.put_virtual(known.never_signed(&reason, self.now));
+                    self.put_virtual(known.never_signed(&reason, self.clock.wall()));
                 }
                 Err(fault) => {
                     tracing::warn!(%key, %fault, "cannot be proposed");
@@ -548,7 +526,7 @@ impl Node {
             }
         };
         if let Some(known) = self.virtuals.get(&conditional.key) {
-            self.put_virtual(known.gone(&reason, self.now));
+            self.put_virtual(known.gone(&reason, self.clock.wall()));
         }
     }
 
@@ -677,7 +655,7 @@ impl Node {
         if let Some(leg) = &known.outgoing
             && let Some(slot) = self.slots.get_mut(&leg.channel)
         {
-            if let Some(work) = known.work(self.now) {
+            if let Some(work) = known.work(&self.clock) {
                 slot.work.insert((work, known.created, key));
             }
             if known.holds_place() {
@@ -692,7 +670,7 @@ impl Node {
         if let Some(leg) = &known.incoming
             && let Some(slot) = self.slots.get_mut(&leg.channel)
         {
-            if known.ask(self.now).is_some() {
+            if known.ask(&self.clock).is_some() {
                 slot.asks.entry(key).or_insert_with(|| {
                     self.dirty_asks.insert(key);
                     Default::default()
@@ -701,7 +679,12 @@ impl Node {
                 self.timers.set(Timer::Ask(key), None);
             }
         }
-        self.timers.set(Timer::Expiry(key), known.next_change(self.now));
+        self.deadlines.set(Timer::Expiry(key), known.next_change(&self.clock));
+        if known.is_unsigned() {
+            self.timers.sooner(Timer::Unsigned(key), self.now.plus_ms(UNSIGNED_MS));
+        } else {
+            self.timers.set(Timer::Unsigned(key), None);
+        }
         if let Some(payment) = &known.payment {
             self.payments.insert(payment.id, key);
         }
@@ -719,7 +702,7 @@ impl Node {
 
     fn shadow_timer(&mut self, address: &Address) {
         let end = self.slots.get(address).and_then(|slot| slot.channel.next_shadow_end());
-        self.timers.set(Timer::Shadow(*address), end);
+        self.deadlines.set(Timer::Shadow(*address), end);
     }
 
     pub(crate) fn channels_with(&self, peer: &PublicKey) -> Vec<Address> {

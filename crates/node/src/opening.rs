@@ -189,7 +189,7 @@ impl Node {
 
     /// First 12 bytes of the other key, then unix time; never one that this pair has used (safety.md N9).
     fn fresh_channel_id(&self, peer: &PublicKey) -> ChannelId {
-        let mut seconds = self.now.seconds();
+        let mut seconds = self.clock.wall().seconds();
         loop {
             let mut id = [0; 16];
             for (to, from) in
@@ -423,7 +423,12 @@ impl Node {
         if channels.is_empty() {
             return;
         }
-        let signed = self.wallet.sign(self.now, &messages, channels.clone(), &self.wallet_key);
+        let signed = self.wallet.sign(
+            self.clock.chain_by_now(),
+            &messages,
+            channels.clone(),
+            &self.wallet_key,
+        );
         let Ok(outgoing) = signed else { return };
         for address in &channels {
             if let Some(top_up) = self.slots.get_mut(address).and_then(|s| s.top_up.as_mut()) {

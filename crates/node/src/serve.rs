@@ -112,7 +112,8 @@ impl Node {
         } else {
             None
         };
-        let accepted = slot.channel.accept(self.now, proposal, &bounds, known, &self.key)?;
+        let accepted =
+            slot.channel.accept(self.clock.most(), proposal, &bounds, known, &self.key)?;
         if accepted.replay {
             return Ok(accepted.answer);
         }
@@ -193,7 +194,7 @@ impl Node {
             instruction: None,
             payment: None,
             reason: None,
-            created: self.now,
+            created: self.clock.wall(),
             finished: None,
         };
         if instruction.next_target == self.public {
@@ -222,7 +223,7 @@ impl Node {
         Ok(Virtual {
             resolve: Some(resolve),
             instruction: Some(open.instruction_key),
-            finished: Some(self.now),
+            finished: Some(self.clock.wall()),
             ..fresh
         })
     }
@@ -318,7 +319,7 @@ impl Node {
             Some(best) if best.amount > resolve.amount => {
                 return Err("outdated virtual channel state".into());
             }
-            Some(_) if !known.covers_outgoing(resolve, self.now) => {
+            Some(_) if !known.covers_outgoing(resolve, &self.clock) => {
                 return Err("the next node can still claim more".into());
             }
             Some(_) => {}
@@ -337,7 +338,7 @@ impl Node {
     /// The previous hop takes its promise back (protocol.md 6.7).
     fn taken_back(&self, address: &Address, conditional: &Conditional) -> Result<Virtual, Refusal> {
         let known = self.incoming(address, &conditional.key)?;
-        if !known.may_remove_incoming(self.now) {
+        if !known.may_remove_incoming(&self.clock) {
             return Err("virtual channel is not expired".into());
         }
         let mut gone = known.clone();
@@ -395,7 +396,7 @@ impl Node {
         if resolve.amount > leg.conditional.capacity {
             return Err("amount cannot be > capacity".to_string());
         }
-        if leg.conditional.deadline.at() < self.now {
+        if leg.conditional.deadline.at() < self.clock.most() {
             return Err("virtual channel is expired".to_string());
         }
         let settled = known.incoming.as_ref().is_some_and(|leg| leg.state == LegState::Paid);
@@ -408,7 +409,7 @@ impl Node {
             claimed.resolve = Some(resolve);
         }
         claimed.claimed = true;
-        claimed.finished = claimed.finished.or(Some(self.now));
+        claimed.finished = claimed.finished.or(Some(self.clock.wall()));
         if claimed != *known {
             self.put_virtual(claimed);
         }
@@ -441,7 +442,9 @@ impl Node {
     /// Asks the previous hop for what is owed there, if anything still is.
     pub(crate) fn ask(&mut self, key: &PublicKey) {
         let Some(known) = self.virtuals.get(key) else { return };
-        let (Some(ask), Some(leg)) = (known.ask(self.now), known.incoming.as_ref()) else { return };
+        let (Some(ask), Some(leg)) = (known.ask(&self.clock), known.incoming.as_ref()) else {
+            return;
+        };
         let address = leg.channel;
         let action = match ask {
             Ask::Close(resolve) => Action::CloseVirtual { key: *key, state: resolve },

@@ -1,4 +1,5 @@
-//! One deadline per thing, and the earliest of all.
+//! One deadline per thing, and the earliest of all. A node has two such tables: of waits, by its steady clock, and
+//! of what ends on chain, by the least that the chain's time can be.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -20,6 +21,8 @@ pub(crate) enum Timer {
     Ask(PublicKey),
     /// A conditional of this virtual channel dies.
     Expiry(PublicKey),
+    /// What this virtual channel promises could not be signed in time.
+    Unsigned(PublicKey),
     /// This channel was never paid for.
     Unfunded(Address),
     /// Dial this node.

@@ -43,6 +43,9 @@ const PROPOSALS_PER_LOCK: u32 = 64;
 pub(crate) struct Slot {
     pub(crate) channel: Channel,
     pub(crate) top_up: Option<TopUp>,
+    /// Chain time since when a deposit that has left the wallet should show, and how often it did not.
+    pub(crate) deposit_since: Option<u32>,
+    pub(crate) deposits_lost: u32,
     pub(crate) turn: Turn,
     /// Virtual channels that owe a proposal here, most urgent first, then oldest.
     pub(crate) work: BTreeSet<(Work, Time, PublicKey)>,
@@ -160,6 +163,8 @@ impl Slot {
         Self {
             channel,
             top_up,
+            deposit_since: None,
+            deposits_lost: 0,
             turn: Turn::default(),
             work: Default::default(),
             asks: BTreeMap::new(),
@@ -276,7 +281,8 @@ impl Node {
     }
 
     fn fresh_lock(&mut self) -> i64 {
-        let nanos = i64::try_from(self.now.0.saturating_mul(1_000_000)).unwrap_or(i64::MAX);
+        let nanos =
+            i64::try_from(self.clock.wall().0.saturating_mul(1_000_000)).unwrap_or(i64::MAX);
         self.last_lock = nanos.max(self.last_lock.saturating_add(1));
         self.last_lock
     }

@@ -79,7 +79,7 @@ impl Node {
         // We made the id: it ends with the time at which we did.
         let [.., a, b, c, d] = terms.open.channel_id.0;
         let made = Deadline(u32::from_le_bytes([a, b, c, d]));
-        if !terms.we_left || chain.open || made.plus_secs(FRESH_SECS).at() >= self.now {
+        if !terms.we_left || chain.open || made.plus_secs(FRESH_SECS).at() >= self.clock.wall() {
             return false;
         }
         let peer = terms.their_key();
@@ -113,10 +113,10 @@ impl Node {
                 self.by_peer.remove(&peer);
             }
         }
-        for timer in [Timer::Channel(*address), Timer::Shadow(*address), Timer::Unfunded(*address)]
-        {
+        for timer in [Timer::Channel(*address), Timer::Unfunded(*address)] {
             self.timers.set(timer, None);
         }
+        self.deadlines.set(Timer::Shadow(*address), None);
         for kind in [Kind::Channel, Kind::Terms] {
             self.write(kind.key(address), None);
         }

@@ -16,6 +16,7 @@ use channel::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    clock::Clock,
     io::PaymentId,
     summary::{PaymentState, PaymentSummary, ReceivedSummary},
 };
@@ -92,12 +93,12 @@ pub(crate) enum Ask {
 }
 
 impl Virtual {
-    pub(crate) fn work(&self, now: Time) -> Option<Work> {
+    pub(crate) fn work(&self, clock: &Clock) -> Option<Work> {
         let leg = self.outgoing.as_ref()?;
         match leg.state {
             LegState::Waiting => Some(Work::Open),
-            LegState::Live if self.claimed && self.may_pay(leg, now) => Some(Work::Close),
-            LegState::Live if self.given_up || expired(leg, now) => Some(Work::Remove),
+            LegState::Live if self.claimed && self.may_pay(leg, clock) => Some(Work::Close),
+            LegState::Live if self.given_up || expired(leg, clock) => Some(Work::Remove),
             LegState::Live
             | LegState::Offered
             | LegState::Paid
@@ -107,21 +108,21 @@ impl Virtual {
     }
 
     /// After the deadline nobody can make us pay; a relay then pays only what it has been paid itself.
-    fn may_pay(&self, leg: &Leg, now: Time) -> bool {
+    fn may_pay(&self, leg: &Leg, clock: &Clock) -> bool {
         let covered = self.incoming.as_ref().is_none_or(|leg| leg.state == LegState::Paid);
-        covered || leg.conditional.deadline.at() >= now
+        covered || leg.conditional.deadline.at() >= clock.most()
     }
 
-    pub(crate) fn ask(&self, now: Time) -> Option<Ask> {
+    pub(crate) fn ask(&self, clock: &Clock) -> Option<Ask> {
         let leg = self.incoming.as_ref().filter(|leg| leg.state == LegState::Live)?;
         match self.resolve {
-            Some(resolve) if self.covers_outgoing(&resolve, now) => Some(Ask::Close(*resolve)),
+            Some(resolve) if self.covers_outgoing(&resolve, clock) => Some(Ask::Close(*resolve)),
             Some(_) => None,
             // The incoming promise is let go only when the outgoing one is dead on chain (N2).
             None => {
                 let released = match &self.outgoing {
-                    Some(next) => next.is_dead(now),
-                    None => leg.conditional.deadline.at() < now,
+                    Some(next) => next.is_dead(clock),
+                    None => leg.conditional.deadline.at() < clock.least(),
                 };
                 released.then_some(Ask::Remove)
             }
@@ -130,10 +131,10 @@ impl Virtual {
 
     /// Whether the incoming side may be settled over this resolve: the next hop can never make us pay more (N25).
     /// Whatever was paid there, older states of ours carry the whole promise until it is dead on chain (N26).
-    pub(crate) fn covers_outgoing(&self, resolve: &Resolve, now: Time) -> bool {
+    pub(crate) fn covers_outgoing(&self, resolve: &Resolve, clock: &Clock) -> bool {
         self.outgoing
             .as_ref()
-            .is_none_or(|next| resolve.amount >= next.conditional.capacity || next.is_dead(now))
+            .is_none_or(|next| resolve.amount >= next.conditional.capacity || next.is_dead(clock))
     }
 
     /// The same with its outgoing side in another state.
@@ -168,74 +169,63 @@ impl Virtual {
     }
 
     /// Whether the payer may take the incoming conditional back.
-    pub(crate) fn may_remove_incoming(&self, now: Time) -> bool {
+    pub(crate) fn may_remove_incoming(&self, clock: &Clock) -> bool {
         let Some(leg) = &self.incoming else { return false };
-        leg.conditional.deadline.at() < now || self.ask(now) == Some(Ask::Remove)
+        leg.conditional.deadline.at() < clock.least() || self.ask(clock) == Some(Ask::Remove)
     }
 
     /// Nothing is owed any more and nothing can be claimed: not by us, and by nobody from us.
-    pub(crate) fn is_over(&self, now: Time) -> bool {
+    pub(crate) fn is_over(&self, clock: &Clock) -> bool {
         let received = self.incoming.as_ref().is_none_or(|leg| match leg.state {
             LegState::Paid | LegState::Never => true,
             LegState::Waiting | LegState::Offered | LegState::Live | LegState::Gone { .. } => false,
         });
         let given = self.outgoing.as_ref().is_none_or(|leg| match leg.state {
             LegState::Paid | LegState::Never => true,
-            LegState::Gone { until } => until.at() < now,
+            LegState::Gone { until } => until.at() < clock.least(),
             LegState::Waiting | LegState::Offered | LegState::Live => false,
         });
         received && given
     }
 
-    /// When [`Virtual::work`] or [`Virtual::ask`] may change by the passing of time alone.
-    pub(crate) fn next_change(&self, now: Time) -> Option<Time> {
-        if self.overdue(now).is_some() {
-            return Some(now);
+    /// When [`Virtual::work`] or [`Virtual::ask`] may change next by the passing of time alone, in the time of
+    /// [`Clock::least`].
+    pub(crate) fn next_change(&self, clock: &Clock) -> Option<Time> {
+        if self.overdue(clock).is_some() {
+            return Some(clock.least());
         }
         let outgoing = self.outgoing.as_ref().and_then(|leg| match leg.state {
-            LegState::Live if leg.conditional.deadline.at() >= now => {
-                Some(leg.conditional.deadline)
+            LegState::Live | LegState::Offered | LegState::Paid => {
+                Some(dead_after(leg.conditional.deadline))
             }
-            LegState::Live => Some(dead_after(leg.conditional.deadline)),
-            LegState::Offered | LegState::Paid => Some(dead_after(leg.conditional.deadline)),
             LegState::Gone { until } => Some(until),
             LegState::Waiting | LegState::Never => None,
         });
-        let unsigned = self.outgoing.as_ref().filter(|leg| leg.state == LegState::Waiting);
-        let unsigned = unsigned.map(|_| self.created.plus_ms(UNSIGNED_MS).max(now.plus_ms(1)));
-        let incoming = self
-            .incoming
-            .as_ref()
-            .filter(|leg| leg.state == LegState::Live)
-            .map(|leg| leg.conditional.deadline);
-        [outgoing, incoming]
+        let incoming = self.incoming.as_ref().filter(|leg| leg.state == LegState::Live);
+        [outgoing, incoming.map(|leg| leg.conditional.deadline)]
             .into_iter()
             .flatten()
             .map(|deadline| deadline.at().plus_ms(1))
-            .filter(|at| *at > now)
-            .chain(unsigned)
+            .filter(|at| *at > clock.least())
             .min()
     }
 
+    /// Whether its promise was not signed yet.
+    pub(crate) fn is_unsigned(&self) -> bool {
+        self.outgoing.as_ref().is_some_and(|leg| leg.state == LegState::Waiting)
+    }
+
     /// What becomes of the outgoing promise by the passing of time alone.
-    pub(crate) fn overdue(&self, now: Time) -> Option<Self> {
-        let leg = self.outgoing.as_ref()?;
+    pub(crate) fn overdue(&self, clock: &Clock) -> Option<Self> {
+        let leg = self.outgoing.as_ref().filter(|leg| leg.is_dead(clock))?;
         match leg.state {
-            LegState::Waiting if self.created.plus_ms(UNSIGNED_MS) <= now => {
-                Some(self.never_signed("the next node was not ready in time", now))
-            }
-            LegState::Offered if leg.is_dead(now) => {
+            LegState::Offered => {
                 // The proposal may still be sent: its orders stay.
-                let gone = self.gone("the next node did not answer", now);
+                let gone = self.gone("the next node did not answer", clock.wall());
                 Some(Self { action: self.action.clone(), ..gone })
             }
-            LegState::Gone { .. } if leg.is_dead(now) => Some(self.outgoing_is(LegState::Never)),
-            LegState::Waiting
-            | LegState::Offered
-            | LegState::Live
-            | LegState::Paid
-            | LegState::Gone { .. }
-            | LegState::Never => None,
+            LegState::Gone { .. } => Some(self.outgoing_is(LegState::Never)),
+            LegState::Waiting | LegState::Live | LegState::Paid | LegState::Never => None,
         }
     }
 
@@ -297,21 +287,18 @@ impl Virtual {
     }
 }
 
-/// A promise that could not be signed by then binds nobody: the next node is away, or keeps the lock for itself.
-const UNSIGNED_MS: u64 = 15_000;
-
-fn expired(leg: &Leg, now: Time) -> bool {
-    dead_after(leg.conditional.deadline).at() < now
+fn expired(leg: &Leg, clock: &Clock) -> bool {
+    dead_after(leg.conditional.deadline).at() < clock.least()
 }
 
 impl Leg {
     /// Nobody can claim it on chain any more, or ever could.
-    fn is_dead(&self, now: Time) -> bool {
+    fn is_dead(&self, clock: &Clock) -> bool {
         match self.state {
             LegState::Never => true,
             LegState::Waiting => false,
-            LegState::Gone { until } => until.at() < now,
-            LegState::Offered | LegState::Live | LegState::Paid => expired(self, now),
+            LegState::Gone { until } => until.at() < clock.least(),
+            LegState::Offered | LegState::Live | LegState::Paid => expired(self, clock),
         }
     }
 }

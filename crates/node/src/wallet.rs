@@ -107,15 +107,25 @@ impl Wallet {
             }
         };
         self.seqno = Some(seqno);
-        let outgoing = self.outgoing.take()?;
-        if seqno > outgoing.seqno {
-            return Some(Fate::Done(outgoing));
+        if self.outgoing.as_ref().is_some_and(|outgoing| seqno > outgoing.seqno) {
+            return self.outgoing.take().map(Fate::Done);
         }
-        if time > outgoing.valid_until.saturating_add(EXPIRED_MARGIN_SECS) {
-            return Some(Fate::Expired(outgoing));
-        }
-        self.outgoing = Some(outgoing);
-        None
+        self.unchanged(time)
+    }
+
+    /// At this chain time the account is as it was observed last.
+    pub(crate) fn unchanged(&mut self, time: u32) -> Option<Fate> {
+        let over = |outgoing: &mut Outgoing| {
+            time > outgoing.valid_until.saturating_add(EXPIRED_MARGIN_SECS)
+        };
+        self.seqno?;
+        self.outgoing.take_if(over).map(Fate::Expired)
+    }
+
+    /// What was observed was no part of the chain.
+    pub(crate) fn forget_view(&mut self) {
+        self.seen = 0;
+        self.seqno = None;
     }
 
     /// Nothing is on its way and the chain was seen.

@@ -144,6 +144,10 @@ impl Chain {
                 // The node may have stopped.
                 let _ = self.node.unbounded_send(Incoming::Input(Input::Chain(view)));
             }
+            News::Unchanged { address, block, time } => {
+                let input = Input::Unchanged { address, block, time };
+                let _ = self.node.unbounded_send(Incoming::Input(input));
+            }
             News::Block(seqno) => {
                 if self.blocks == 0 {
                     self.listener.phase(Phase::Ready);

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::{Known, Order};
+use super::{Known, Order, Told};
 use crate::config::{ConfigError, Liteserver, random};
 
 /// An open connection and what is asked on it.
@@ -80,6 +80,8 @@ impl Session {
         orders: &mut mpsc::UnboundedReceiver<Order>,
         known: &mut Known,
     ) -> SessionError {
+        // Another server may have lied about accounts: everything is told again.
+        known.watched.values_mut().for_each(|told| *told = None);
         loop {
             if let Err(error) = self.round(orders, known).await {
                 return error;
@@ -224,15 +226,23 @@ impl Session {
     }
 }
 
-/// Tells the node of an account if it has changed since the last time.
+/// Tells the node of an account if it has changed since the last time, and now and then that it has not.
 fn tell(known: &mut Known, address: Address, view: lite::account::AccountView) {
-    let Some(last) = known.watched.get_mut(&address) else { return };
+    let Some(told) = known.watched.get_mut(&address) else { return };
     known.status.send_modify(|status| status.time = status.time.max(view.gen_utime));
-    let present = (view.lt, view.last_trans_hash);
-    if last.is_some_and(|(lt, hash)| lt > view.lt || (lt, hash) == present) {
-        return;
+    let (block, time) = (view.block_seqno, view.gen_utime);
+    let last = (view.lt, view.last_trans_hash);
+    match told {
+        Some(before) if before.last.0 > view.lt => return,
+        Some(before) if before.last == last => {
+            if time >= before.time.saturating_add(UNCHANGED_SECS) {
+                before.time = time;
+                known.node.input(Input::Unchanged { address, block, time });
+            }
+            return;
+        }
+        Some(_) | None => *told = Some(Told { last, time }),
     }
-    *last = Some(present);
     let balance = Nano(view.balance);
     let account = match view.state {
         AccountStatus::Active { code_hash, data, .. } => {
@@ -242,7 +252,6 @@ fn tell(known: &mut Known, address: Address, view: lite::account::AccountView) {
             AccountView::Inactive { balance }
         }
     };
-    let (block, time) = (view.block_seqno, view.gen_utime);
     known.node.input(Input::Chain(ChainView { address, block, time, account }));
 }
 
@@ -251,6 +260,9 @@ const WAIT_MS: u32 = 8_000;
 
 /// No answer takes longer, that of a waiting server included.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
+
+/// Chain time after which the node hears again that an account has not changed.
+const UNCHANGED_SECS: u32 = 20;
 
 /// Between questions that the server does not wait with.
 const PAUSE: Duration = Duration::from_millis(300);
